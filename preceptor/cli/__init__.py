@@ -1,0 +1,100 @@
+"""The `preceptor` program. Each command lives in a module that is imported only when it is used."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import click
+
+from preceptor import __version__
+from preceptor.errors import PreceptorError
+
+# name -> (module, attribute, help in the list). Listed here so that --help imports nothing.
+COMMANDS = {
+    "run": ("preceptor.cli.run", "run", "The main job, whole: documents in, an evaluated candidate out."),
+    "ui": ("preceptor.cli.ui", "ui", "Dagster (webserver and daemon) and MLflow, together."),
+    "doctor": ("preceptor.cli.doctor", "doctor", "Check this machine and configuration."),
+    "intake": ("preceptor.cli.intake", "intake", "Bring documents into the vault."),
+    "deid": ("preceptor.cli.deid", "deid", "De-identify notes outside the pipeline, and score it."),
+    "data": ("preceptor.cli.data", "data", "The data set versions."),
+    "models": ("preceptor.cli.models", "models", "The base-model catalogue."),
+    "train": ("preceptor.cli.train", "train", "One fine-tuning run outside the UI."),
+    "evaluate": ("preceptor.cli.evaluate", "evaluate", "Score arms on the same cases."),
+    "release": ("preceptor.cli.release", "release", "Versions: approve, promote, roll back, verify."),
+    "monitor": ("preceptor.cli.monitor", "monitor", "Drift, and what it would trigger."),
+    "lineage": ("preceptor.cli.lineage", "lineage", "From a model to its documents, and back."),
+    "forget": ("preceptor.cli.forget", "forget", "Erase a patient."),
+    "users": ("preceptor.cli.users", "users", "People and their roles."),
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[name]
+        return getattr(importlib.import_module(module), attribute)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, said) for name, (_, _, said) in COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="preceptor")
+@click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="PRECEPTOR_HOME",
+    help="The workspace [default: var/ in the checkout].",
+)
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="PRECEPTOR_CONFIG",
+    help="YAML with settings on top of the profile's.",
+)
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.pass_context
+def root(ctx: click.Context, home: Path | None, config: Path | None, debug: bool) -> None:
+    """From a hospital's raw clinical documents to a fine-tuned, evaluated, governed language model."""
+    ctx.obj = {"home": home, "config": config, "debug": debug, "profile": None}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the program and exit: 0 done, 1 failed, 2 wrong usage, 3 refused by a gate, 130 interrupted."""
+    try:
+        code = root.main(arguments, prog_name="preceptor", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.exceptions.Exit as ended:
+        sys.exit(ended.exit_code)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        click.echo("Interrupted. The same command continues where this one stopped.", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code if error.exit_code != 1 else 2)
+    except PreceptorError as error:
+        if "--debug" in (arguments if arguments is not None else sys.argv):
+            raise
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except Exception as error:
+        if "--debug" in (arguments if arguments is not None else sys.argv):
+            raise
+        # The message of an unforeseen error may hold text of a document: only its type and place are shown.
+        frame = error.__traceback__
+        while frame and frame.tb_next:
+            frame = frame.tb_next
+        place = f"{Path(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno}" if frame else "unknown place"
+        click.echo(
+            f"Error: unexpected {type(error).__name__} at {place}. This is a defect of Preceptor. "
+            "Run again with --debug before the command for the traceback, which may show text of documents.",
+            err=True,
+        )
+        sys.exit(1)

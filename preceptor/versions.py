@@ -1,0 +1,114 @@
+"""Versions of data: folders that are whole or absent, named by what made them and what is in them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetVersion:
+    """A finished version: `path` holds its files and a manifest; `reused` says that nothing had to be done."""
+
+    stage: str
+    name: str
+    path: Path
+    manifest: dict[str, Any]
+    reused: bool = False
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The counts and measures its maker reported."""
+        return self.manifest["facts"]
+
+
+def digest(value: Any) -> str:
+    """SHA-256 in hex of a JSON-able value, independent of the order of keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 in hex of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_atomic(path: Path, data: str | bytes) -> None:
+    """Replace a file whole: written beside it, flushed to disk, renamed. A kill leaves the old or the new."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    with beside.open("wb") as stream:
+        stream.write(data.encode() if isinstance(data, str) else data)
+        stream.flush()
+        os.fsync(stream.fileno())
+    beside.replace(path)
+
+
+def make_version(
+    root: Path,
+    stage: str,
+    *,
+    inputs: Mapping[str, str],
+    config: Any,
+    code: str,
+    write: Callable[[Path], dict[str, Any]],
+) -> DatasetVersion:
+    """Return the version of `stage` made from `inputs`, `config` and `code`, doing the work only if it is new.
+
+    The name is `<hash of what made it>-<hash of content>`, 12 and 8 hex digits. `write` gets an empty folder, puts
+    files into it and returns facts (JSON-able). The folder is renamed into place at the end, and `latest` points to
+    it; killed before that, a partial folder is left that the next call removes.
+    """
+    folder = root / stage
+    made_from = {"stage": stage, "inputs": dict(inputs), "config": config, "code": code}
+    key = digest(made_from)[:12]
+    for found in sorted(folder.glob(f"{key}-*")):
+        if (found / MANIFEST).exists():
+            _point_latest(folder, found.name)
+            return DatasetVersion(stage, found.name, found, _manifest(found), reused=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f".{key}.part"
+    if part.exists():
+        shutil.rmtree(part)
+    part.mkdir()
+    facts = write(part)
+    files = {str(p.relative_to(part)): file_sha256(p) for p in sorted(part.rglob("*")) if p.is_file()}
+    name = f"{key}-{digest(files)[:8]}"
+    manifest = {**made_from, "name": name, "files": files, "facts": facts}
+    write_atomic(part / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False))
+    part.rename(folder / name)
+    _point_latest(folder, name)
+    return DatasetVersion(stage, name, folder / name, manifest)
+
+
+def latest(root: Path, stage: str) -> DatasetVersion | None:
+    """Return the version of `stage` that was made or confirmed last, or None if there is none."""
+    pointer = root / stage / "latest"
+    if not pointer.exists():
+        return None
+    return load(root, stage, pointer.read_text().strip())
+
+
+def load(root: Path, stage: str, name: str) -> DatasetVersion:
+    """Return one version by name. Raises FileNotFoundError if it is not there."""
+    path = root / stage / name
+    return DatasetVersion(stage, name, path, _manifest(path), reused=True)
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    return json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+
+
+def _point_latest(folder: Path, name: str) -> None:
+    pointer = folder / "latest"
+    if not pointer.exists() or pointer.read_text().strip() != name:
+        write_atomic(pointer, name + "\n")
