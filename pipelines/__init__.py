@@ -1,0 +1,1 @@
+"""The pipeline as Dagster sees it: definitions, jobs, checks, sensors, schedules."""

@@ -169,6 +169,21 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class DeidentifiedDocument:
+    """One document without identifiers; `labels.follows` is a document reference here. Amber."""
+
+    document_ref: str
+    patient_ref: str
+    batch: str
+    note_type: str
+    specialty: str
+    encounter: str | None
+    format: str
+    text: str
+    labels: Labels
+
+
+@dataclass(frozen=True, slots=True)
 class Example:
     """One training or test case made from de-identified documents. Amber.
 

@@ -7,6 +7,7 @@ key, the file and the line.
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any, Literal
 
@@ -61,7 +62,9 @@ class SynthesisSettings(_Section):
     batch_size: int = 6
     endpoint: str | None = None  # an OpenAI-compatible server, for `openai`
     endpoint_model: str | None = None
-    endpoint_allowed: bool = False  # set by whoever answers for a BAA or the premises; nothing is sent otherwise
+    endpoint_allowed: bool = (
+        False  # set by whoever answers for a BAA or the premises; nothing is sent otherwise
+    )
 
 
 class TrainingSettings(_Section):
@@ -87,8 +90,12 @@ class GateSettings(_Section):
     """What a fine-tuned model must show before it may wait for approval."""
 
     min_cases: int = 10
-    min_gain_over_base: float = 0.0  # lower end of the 95 % interval of the paired mean difference must exceed it
-    max_loss_to_champion: float = 0.02  # same, against the present champion: the lower end may not fall below -this
+    min_gain_over_base: float = (
+        0.0  # lower end of the 95 % interval of the paired mean difference must exceed it
+    )
+    max_loss_to_champion: float = (
+        0.02  # same, against the present champion: the lower end may not fall below -this
+    )
     max_task_loss_to_base: float = 0.05  # on the mean of every task by itself
 
 
@@ -108,8 +115,13 @@ class Settings(_Section):
     """All settings of a workspace; see the sections."""
 
     profile: str = "demo"
+    demo_approver: bool = (
+        True  # make an approver with a password shown once; off wherever real people approve
+    )
     base_model: str = "smollm2-135m-instruct"  # a name of the catalogue, or hf:…, path:…, pypi:…
-    corpus: str | None = "examples/corpus"  # what `preceptor run` takes in before anything else; null: nothing
+    corpus: str | None = (
+        "examples/corpus"  # what `preceptor run` takes in before anything else; null: nothing
+    )
     intake: IntakeSettings = IntakeSettings()
     deid: DeidSettings = DeidSettings()
     quality: QualitySettings = QualitySettings()
@@ -141,6 +153,14 @@ class Workspace:
     def dagster_home(self) -> Path:
         """The checkout's dagster_home/ for the default home, one of its own for any other."""
         return ROOT / "dagster_home" if self.home == ROOT / "var" else self.home / "dagster_home"
+
+    def prepare_dagster_home(self) -> Path:
+        """Make that folder with the shipped dagster.yaml in it, unless it has one, and return it."""
+        folder = self.dagster_home
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / "dagster.yaml").exists():
+            shutil.copy(ROOT / "dagster_home" / "dagster.yaml", folder / "dagster.yaml")
+        return folder
 
 
 def default_home() -> Path:

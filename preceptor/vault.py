@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from preceptor.errors import PreceptorError
 from preceptor.keys import derive, master_key
@@ -28,6 +29,8 @@ from preceptor.settings import Workspace
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS patients (
     patient_ref TEXT PRIMARY KEY, wrapped_key BLOB, record BLOB, erased_at TEXT) STRICT;
+CREATE TABLE IF NOT EXISTS aliases (
+    alias_mac TEXT PRIMARY KEY, patient_ref TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS documents (
     document_ref TEXT PRIMARY KEY, patient_ref TEXT NOT NULL REFERENCES patients, batch TEXT NOT NULL,
     content_mac TEXT NOT NULL, format TEXT NOT NULL, sealed BLOB NOT NULL, added_at TEXT NOT NULL) STRICT;
@@ -82,6 +85,24 @@ class Vault:
         """The opaque name of a patient."""
         return "p-" + self._mac("patient", patient_id)[:16]
 
+    def find_patient(self, patient_id: str) -> str | None:
+        """The reference of a patient known by this id or MRN, erased ones included; None if unknown."""
+        return self._known_alias([self._alias(patient_id)])
+
+    def _aliases(self, record: PatientRecord) -> list[str]:
+        ids = [record.patient_id, record.identifiers.get("mrn", "")]
+        return [self._alias(i) for i in ids if i]
+
+    def _alias(self, identifier: str) -> str:
+        return self._mac("alias", "".join(c for c in identifier.upper() if c.isalnum()))
+
+    def _known_alias(self, aliases: list[str]) -> str | None:
+        for alias in aliases:
+            row = self._db.execute("SELECT patient_ref FROM aliases WHERE alias_mac = ?", (alias,)).fetchone()
+            if row:
+                return row[0]
+        return None
+
     def content_mac(self, kind: str, data: bytes) -> str:
         """A keyed hash by which the same bytes are recognised; without the key it tells nothing."""
         return hmac.new(self._ref_key, kind.encode() + b"\0" + data, hashlib.sha256).hexdigest()
@@ -105,9 +126,11 @@ class Vault:
     def put_record(self, record: PatientRecord) -> str:
         """Add what an export says about a patient to what is known; return the patient's reference.
 
+        One patient is recognised by the patient id or the MRN, whichever an export has, however it is punctuated.
         An erased patient stays erased: nothing is stored, and the reference is returned.
         """
-        ref = self.patient_ref(record.patient_id)
+        aliases = self._aliases(record)
+        ref = self._known_alias(aliases) or self.patient_ref(record.patient_id)
         if self.is_erased(ref):
             return ref
         key = self._patient_key(ref, make=True)
@@ -115,11 +138,20 @@ class Vault:
         merged = known.merged(record) if known else record
         sealed = _seal(key, json.dumps(asdict(merged)).encode(), ref, "record")
         self._db.execute("UPDATE patients SET record = ? WHERE patient_ref = ?", (sealed, ref))
+        self._db.executemany(
+            "INSERT OR IGNORE INTO aliases VALUES (?, ?)", [(alias, ref) for alias in aliases]
+        )
+        return ref
+
+    def put_unlinked(self, text: str) -> str:
+        """The reference of a document's own patient, when nothing says whose it is."""
+        ref = "p-" + self._mac("unlinked", text)[:16]
+        self._patient_key(ref, make=True)
         return ref
 
     def put_document(
         self,
-        patient_id: str,
+        patient_ref: str,
         batch: str,
         *,
         text: str,
@@ -135,7 +167,7 @@ class Vault:
         The same text of the same patient is one document, however often and in whatever format it comes.
         Raises `VaultError` for a patient who was erased.
         """
-        ref = self.patient_ref(patient_id)
+        ref = patient_ref
         if self.is_erased(ref):
             raise VaultError(f"Patient {ref} was erased and cannot come back (rule patient-erased).")
         mac = self.content_mac("text", " ".join(text.split()).encode())
@@ -174,7 +206,8 @@ class Vault:
         body = json.dumps({"file_name": file_name}).encode() + b"\n" + data
         sealed = _seal(self._quarantine_key, body, file_mac, "quarantine")
         self._db.execute(
-            "INSERT OR REPLACE INTO quarantine VALUES (?, ?, ?, ?, ?)", (file_mac, batch, rule, sealed, _now())
+            "INSERT OR REPLACE INTO quarantine VALUES (?, ?, ?, ?, ?)",
+            (file_mac, batch, rule, sealed, _now()),
         )
 
     def erase_patient(self, patient_ref: str) -> int:
@@ -238,7 +271,9 @@ class Vault:
         for document_ref, patient_ref in rows:
             if patient_ref not in records:
                 known = self.record(patient_ref)
-                records[patient_ref] = self._mac("record", json.dumps(asdict(known), sort_keys=True)) if known else "-"
+                records[patient_ref] = (
+                    self._mac("record", json.dumps(asdict(known), sort_keys=True)) if known else "-"
+                )
             told.update(f"{document_ref} {records[patient_ref]}\n".encode())
         return told.hexdigest()
 
@@ -273,13 +308,14 @@ class Vault:
 
     def record(self, patient_ref: str) -> PatientRecord | None:
         """What is known of a patient, or None."""
-        row = self._db.execute(
-            "SELECT record FROM patients WHERE patient_ref = ?", (patient_ref,)
-        ).fetchone()
+        row = self._db.execute("SELECT record FROM patients WHERE patient_ref = ?", (patient_ref,)).fetchone()
         if row is None or row[0] is None:
             return None
-        data = json.loads(_unseal(self._patient_key(patient_ref), row[0], patient_ref, "record"))
-        return PatientRecord(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+        data: dict[str, Any] = json.loads(
+            _unseal(self._patient_key(patient_ref), row[0], patient_ref, "record")
+        )
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+        return PatientRecord(**fields)
 
     def is_erased(self, patient_ref: str) -> bool:
         row = self._db.execute(

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from preceptor.errors import PreceptorError
+
 MANIFEST = "manifest.json"
 
 
@@ -68,13 +70,12 @@ def make_version(
     files into it and returns facts (JSON-able). The folder is renamed into place at the end, and `latest` points to
     it; killed before that, a partial folder is left that the next call removes.
     """
+    found = find_version(root, stage, inputs=inputs, config=config, code=code)
+    if found:
+        return found
     folder = root / stage
-    made_from = {"stage": stage, "inputs": dict(inputs), "config": config, "code": code}
+    made_from = _made_from(stage, inputs, config, code)
     key = digest(made_from)[:12]
-    for found in sorted(folder.glob(f"{key}-*")):
-        if (found / MANIFEST).exists():
-            _point_latest(folder, found.name)
-            return DatasetVersion(stage, found.name, found, _manifest(found), reused=True)
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f".{key}.part"
     if part.exists():
@@ -90,12 +91,37 @@ def make_version(
     return DatasetVersion(stage, name, folder / name, manifest)
 
 
+def find_version(
+    root: Path, stage: str, *, inputs: Mapping[str, str], config: Any, code: str
+) -> DatasetVersion | None:
+    """Return the finished version that these would make, and let `latest` point to it; None if it is not there."""
+    folder = root / stage
+    key = digest(_made_from(stage, inputs, config, code))[:12]
+    for found in sorted(folder.glob(f"{key}-*")):
+        if (found / MANIFEST).exists():
+            _point_latest(folder, found.name)
+            return DatasetVersion(stage, found.name, found, _manifest(found), reused=True)
+    return None
+
+
+def _made_from(stage: str, inputs: Mapping[str, str], config: Any, code: str) -> dict[str, Any]:
+    return {"stage": stage, "inputs": dict(inputs), "config": config, "code": code}
+
+
 def latest(root: Path, stage: str) -> DatasetVersion | None:
     """Return the version of `stage` that was made or confirmed last, or None if there is none."""
     pointer = root / stage / "latest"
     if not pointer.exists():
         return None
     return load(root, stage, pointer.read_text().strip())
+
+
+def newest(root: Path, stage: str) -> DatasetVersion:
+    """The same as `latest`, where there must be one. Raises `PreceptorError` if there is none."""
+    found = latest(root, stage)
+    if found is None:
+        raise PreceptorError(f"There is no version of {stage} yet: `preceptor run` makes one.")
+    return found
 
 
 def load(root: Path, stage: str, name: str) -> DatasetVersion:

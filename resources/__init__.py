@@ -1,0 +1,5 @@
+"""Dagster resources: the workspace, and what stands behind it."""
+
+from resources.workspace import WorkspaceResource
+
+__all__ = ["WorkspaceResource"]

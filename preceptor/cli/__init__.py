@@ -91,7 +91,9 @@ def main(arguments: list[str] | None = None) -> None:
         frame = error.__traceback__
         while frame and frame.tb_next:
             frame = frame.tb_next
-        place = f"{Path(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno}" if frame else "unknown place"
+        place = (
+            f"{Path(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno}" if frame else "unknown place"
+        )
         click.echo(
             f"Error: unexpected {type(error).__name__} at {place}. This is a defect of Preceptor. "
             "Run again with --debug before the command for the traceback, which may show text of documents.",

@@ -11,7 +11,9 @@ import click
 
 from preceptor.settings import Settings, Workspace, default_home, load_settings
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document and nothing else."
+)
 
 
 def _global(name: str) -> Any:

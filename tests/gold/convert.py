@@ -117,7 +117,9 @@ def main(arguments: list[str]) -> None:
         types = collections.Counter(s["type"] for n in notes for s in n["spans"])
         words = sum(len(n["text"].split()) for n in notes)
         patients = len({n["patient_id"] for n in notes})
-        print(f"{path.name}: {len(notes)} notes, {patients} patients, {words} words, {sum(types.values())} spans")
+        print(
+            f"{path.name}: {len(notes)} notes, {patients} patients, {words} words, {sum(types.values())} spans"
+        )
         print("  " + ", ".join(f"{k} {v}" for k, v in types.most_common()))
 
 

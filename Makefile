@@ -1,0 +1,35 @@
+# make run: the main job. make test: the tests. Both make the environment first; it needs Python 3.11 or 3.12 and a PyPI index.
+ROOT := $(dir $(abspath $(lastword $(MAKEFILE_LIST))))
+PYTHON ?= $(firstword $(foreach p,python3.12 python3.11 python3,$(if $(shell $(p) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null && echo ok),$(p))))
+# uv in an environment of its own: many distributions refuse a global pip.
+UV := $(ROOT).uv/bin/uv
+READY := $(ROOT).venv/.ready
+export UV_PROJECT_ENVIRONMENT := $(ROOT).venv
+export DS_BUILD_OPS := 0
+
+.PHONY: run test setup lint ui clean
+
+run: setup
+	@cd $(ROOT) && .venv/bin/preceptor run
+
+test: setup lint
+	@cd $(ROOT) && .venv/bin/python -m pytest
+
+lint: setup
+	@cd $(ROOT) && .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports
+
+setup: $(READY)
+
+ui: setup
+	@cd $(ROOT) && .venv/bin/preceptor ui
+
+$(UV):
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed; name one: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(ROOT).uv && $(ROOT).uv/bin/pip install --quiet --disable-pip-version-check uv
+
+$(READY): $(UV) $(ROOT)pyproject.toml $(ROOT)uv.lock
+	@cd $(ROOT) && $(UV) sync --frozen --no-python-downloads --python $(PYTHON)
+	@touch $(READY)
+
+clean:
+	rm -rf $(ROOT).venv $(ROOT).uv

@@ -1,0 +1,73 @@
+"""What every asset shares: a wall that keeps texts of errors out of Dagster's storage, progress, and metadata."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec, TypeVar
+
+import dagster as dg
+
+from preceptor.errors import PreceptorError
+from preceptor.progress import Progress, reporter
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# One partition a batch of documents; intake adds them.
+batches = dg.DynamicPartitionsDefinition(name="batches")
+
+OWNERS = {"privacy": ["team:privacy"], "ml": ["team:ml"], "clinical": ["team:clinical"]}
+
+
+def quiet(function: Callable[P, R]) -> Callable[P, R]:
+    """Let an asset fail without the text of an unforeseen error: Dagster would keep it for ever, and it may quote a
+    note. Our own errors are written to be shown. The failure is raised outside the except block, so that it has no
+    context either."""
+
+    @functools.wraps(function)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except dg.Failure:
+            raise
+        except PreceptorError as error:
+            said = str(error)
+        except Exception as error:
+            frame = error.__traceback__
+            while frame and frame.tb_next:
+                frame = frame.tb_next
+            place = f"{frame.tb_frame.f_code.co_name}, line {frame.tb_lineno}" if frame else "unknown place"
+            said = f"unexpected {type(error).__name__} in {place}"
+        raise dg.Failure(description=said, allow_retries=False)
+
+    return wrapped
+
+
+def progress(context: dg.AssetExecutionContext, what: str) -> Progress:
+    """Progress to standard error, for whoever ran `preceptor run`, and to the run's log in the UI."""
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+        context.log.info(line)
+
+    return reporter(f"  {what}", say)
+
+
+def table(
+    rows: Mapping[str, Mapping[str, Any]] | Mapping[str, Any], header: tuple[str, ...]
+) -> dg.MetadataValue:
+    """A Markdown table of counts for the metadata of an asset."""
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    for name, row in rows.items():
+        cells = list(row.values()) if isinstance(row, Mapping) else [row]
+        lines.append("| " + " | ".join(str(c) for c in (name, *cells)) + " |")
+    return dg.MetadataValue.md("\n".join(lines))
+
+
+def picture(png: bytes, about: str) -> dg.MetadataValue:
+    """A plot for the metadata of an asset. It stays in the event log: keep it small."""
+    import base64
+
+    return dg.MetadataValue.md(f"![{about}](data:image/png;base64,{base64.b64encode(png).decode()})")

@@ -1,0 +1,44 @@
+"""Stage 4: curated instruction data."""
+
+import dagster as dg
+
+from assets._shared import OWNERS, quiet, table
+from assets.deidentified import deidentified_documents
+from resources import WorkspaceResource
+
+
+@dg.asset(
+    deps=[deidentified_documents],
+    group_name="4_curate",
+    kinds={"parquet"},
+    owners=OWNERS["ml"],
+    code_version="1",
+    tags={"zone": "amber"},
+)
+@quiet
+def curated_examples(context: dg.AssetExecutionContext, workspace: WorkspaceResource) -> dg.MaterializeResult:
+    """Questions and answers for every use case, from all batches: filtered, without near-duplicates, split by
+    patient, and clean of the test split."""
+    from preceptor.deid.stage import usable_versions
+
+    from preceptor.curation.curate import curate
+
+    data = workspace.workspace().data
+    with workspace.vault() as vault:
+        sources = usable_versions(data, vault.batches())
+        erased = vault.erased_patients()
+    version = curate(data, sources, workspace.settings().curation, erased)
+    facts = version.facts
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(version.name),
+        metadata={
+            "version": version.name,
+            "examples": facts["examples"],
+            "from documents": facts["documents"],
+            "by use case": table(facts["by_task"], ("use case", "train", "validation", "test")),
+            "removed by rule": table(facts["removed"], ("rule", "drafts")),
+            "patients": table(facts["patients"], ("split", "patients")),
+            "mean words of a question": facts["mean_prompt_words"],
+            "mean words of an answer": facts["mean_answer_words"],
+        },
+    )

@@ -1,0 +1,48 @@
+"""Stage 7: evaluation against the alternatives."""
+
+import dagster as dg
+
+from assets._shared import OWNERS, progress, quiet, table
+from assets.curated import curated_examples
+from assets.model import fine_tuned_model
+from resources import WorkspaceResource
+
+
+@dg.asset(
+    deps=[curated_examples, fine_tuned_model],
+    group_name="7_evaluate",
+    kinds={"transformers", "html"},
+    owners=[*OWNERS["ml"], *OWNERS["clinical"]],
+    code_version="1",
+    pool="accelerator",
+    tags={"zone": "green"},
+)
+@quiet
+def evaluation_report(
+    context: dg.AssetExecutionContext, workspace: WorkspaceResource
+) -> dg.MaterializeResult:
+    """Base, few-shot, RAG, fine-tuned, fine-tuned with RAG and the present champion on the same held-out cases, with
+    confidence intervals, and a report that a clinician can read."""
+    from preceptor.evaluation.stage import evaluate_newest
+
+    from preceptor.release.stage import champion_model
+
+    champion = champion_model(workspace.tracking(), workspace.workspace(), workspace.settings())
+    version = evaluate_newest(
+        workspace.workspace(),
+        workspace.settings(),
+        workspace.base_model(),
+        champion,
+        progress(context, "answers"),
+    )
+    facts = version.facts
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(version.name),
+        metadata={
+            "version": version.name,
+            "report": dg.MetadataValue.path(str(version.path / "report.html")),
+            "cases": facts["n_cases"],
+            "score by arm": table(facts["headline"], ("arm", "mean", "low", "high")),
+            "fine-tuned compared": table(facts["compared"], ("with", "difference", "low", "high")),
+        },
+    )

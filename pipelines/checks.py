@@ -1,0 +1,150 @@
+"""Stage 3: the quality gates at the boundaries, as blocking asset checks. Results are counts, never values."""
+
+import dagster as dg
+
+from assets._shared import quiet, table
+from assets.curated import curated_examples
+from assets.deidentified import deidentified_documents
+from assets.evaluation import evaluation_report
+from assets.raw import raw_documents
+from assets.synthetic import synthetic_examples
+from preceptor.quality.gate import Verdict
+from resources import WorkspaceResource
+
+
+def _result(verdict: Verdict) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=verdict.passed,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description="; ".join(verdict.failures) or "every expectation held",
+        metadata={
+            "version": verdict.version,
+            "rows": verdict.rows,
+            "expectations": table(
+                {
+                    r["rule"]: {"held": r["passed"], "rows against it": r["unexpected"]}
+                    for r in verdict.results
+                },
+                ("rule", "held", "rows against it"),
+            ),
+        },
+    )
+
+
+@dg.asset_check(
+    asset=raw_documents, blocking=True, description="The batch has documents, and few were unreadable."
+)
+@quiet
+def raw_documents_gate(
+    context: dg.AssetCheckExecutionContext, workspace: WorkspaceResource
+) -> dg.AssetCheckResult:
+    from preceptor.quality import check
+    from preceptor.quality.frames import raw_batch
+
+    settings = workspace.settings()
+    batch = _batch(context)
+    with workspace.vault() as vault:
+        frame = raw_batch(vault, batch, settings.quality.max_quarantined_share)
+        version = f"{batch}-{vault.manifest(batch)[:12]}-{int(frame.quarantined.iloc[0])}"
+    return _result(check(workspace.workspace().data, "raw_documents", version, frame))
+
+
+@dg.asset_check(
+    asset=deidentified_documents,
+    blocking=True,
+    description="References are opaque, every document has text, and the leak check found nothing in what goes on.",
+)
+@quiet
+def deidentified_documents_gate(
+    context: dg.AssetCheckExecutionContext, workspace: WorkspaceResource
+) -> dg.AssetCheckResult:
+    from preceptor.quality import check
+    from preceptor.quality.frames import deidentified
+    from preceptor.versions import newest
+
+    data = workspace.workspace().data
+    version = newest(data, f"deid-{_batch(context)}")
+    return _result(check(data, "deidentified_documents", version.name, deidentified(version.path)))
+
+
+@dg.asset_check(
+    asset=curated_examples,
+    blocking=True,
+    description="Examples are whole and unique, name their documents, and no patient is in two splits.",
+)
+@quiet
+def curated_examples_gate(workspace: WorkspaceResource) -> dg.AssetCheckResult:
+    from preceptor.quality import check
+    from preceptor.quality.frames import examples
+    from preceptor.versions import newest
+
+    data = workspace.workspace().data
+    version = newest(data, "curated")
+    return _result(check(data, "curated_examples", version.name, examples(version.path)))
+
+
+@dg.asset_check(
+    asset=synthetic_examples,
+    blocking=True,
+    description="Synthetic rows are marked, name generator and seeds, stay in the training split and under the cap.",
+)
+@quiet
+def synthetic_examples_gate(workspace: WorkspaceResource) -> dg.AssetCheckResult:
+    from preceptor.quality import check
+    from preceptor.quality.frames import examples
+    from preceptor.versions import load, newest
+
+    data = workspace.workspace().data
+    version = newest(data, "synthetic")
+    curated = load(data, "curated", version.manifest["inputs"]["curated"])
+    train_rows = sum(row["train"] for row in curated.facts["by_task"].values())
+    frame = examples(version.path, workspace.settings().synthesis.max_share, train_rows)
+    return _result(check(data, "synthetic_examples", version.name, frame))
+
+
+@dg.asset_check(
+    asset=evaluation_report,
+    description="May the model wait for approval? If not, it is registered all the same, but never a candidate.",
+)
+@quiet
+def evaluation_gate(workspace: WorkspaceResource) -> dg.AssetCheckResult:
+    import json
+
+    from preceptor.release.gates import decide
+    from preceptor.release.stage import present_champion
+    from preceptor.versions import newest
+
+    settings = workspace.settings()
+    version = newest(workspace.workspace().reports, "evaluation")
+    report = json.loads((version.path / "report.json").read_text(encoding="utf-8"))
+    champion = present_champion(workspace.tracking(), settings)
+    contender = (
+        champion.ref
+        if champion and champion.data.get("model") != version.manifest["inputs"]["model"]
+        else None
+    )
+    decision = decide(report, settings.gates, contender)
+    return dg.AssetCheckResult(
+        passed=decision.passed,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(r.text for r in decision.reasons if not r.passed) or "every rule held",
+        metadata={
+            "rules": table(
+                {r.rule: {"held": r.passed, "what": r.text} for r in decision.reasons},
+                ("rule", "held", "what"),
+            )
+        },
+    )
+
+
+def _batch(context: dg.AssetCheckExecutionContext) -> str:
+    return context.run.tags["dagster/partition"]
+
+
+CHECKS = [
+    raw_documents_gate,
+    deidentified_documents_gate,
+    curated_examples_gate,
+    synthetic_examples_gate,
+    evaluation_gate,
+]

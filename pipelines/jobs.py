@@ -1,0 +1,73 @@
+"""The jobs: the whole pipeline for a batch, retraining from all batches, promotion, rollback, monitoring."""
+
+from typing import Any
+
+import dagster as dg
+
+from assets._shared import batches, quiet
+from assets.curated import curated_examples
+from assets.evaluation import evaluation_report
+from assets.model import fine_tuned_model
+from assets.monitoring import drift_report
+from assets.release import candidate_version, champion
+from assets.synthetic import synthetic_examples
+from resources import WorkspaceResource
+
+pipeline = dg.define_asset_job(
+    "pipeline",
+    selection=dg.AssetSelection.all() - dg.AssetSelection.assets(champion),
+    partitions_def=batches,
+    description="The main job: a batch of raw documents in, an evaluated candidate that waits for approval out.",
+)
+
+retraining = dg.define_asset_job(
+    "retraining",
+    selection=dg.AssetSelection.assets(
+        curated_examples, synthetic_examples, fine_tuned_model, evaluation_report, candidate_version
+    ),
+    description="Train, evaluate and register again from all batches that are de-identified.",
+)
+
+promotion = dg.define_asset_job(
+    "promotion",
+    selection=dg.AssetSelection.assets(champion),
+    description="Make an approved version the champion. Refuses without the signed approvals.",
+)
+
+monitoring = dg.define_asset_job(
+    "monitoring",
+    selection=dg.AssetSelection.assets(drift_report),
+    description="Measure drift of what arrived since the champion was trained.",
+)
+
+
+class RollbackConfig(dg.Config):
+    """Why the champion goes back; kept in the record."""
+
+    reason: str
+
+
+@dg.op(description="The previous champion becomes the champion again. Refuses if there is none.")
+@quiet
+def roll_back(context: dg.OpExecutionContext, config: RollbackConfig, workspace: WorkspaceResource) -> None:
+    from preceptor.release.promotion import rollback as go_back
+
+    settings = workspace.settings().release
+    with workspace.record() as record:
+        done = go_back(
+            workspace.tracking(),
+            record,
+            settings.model_name,
+            required=settings.required_approvals,
+            actor=f"run:{context.run_id}",
+            reason=config.reason,
+        )
+    context.log.info(f"champion is {done.champion} again, previous is {done.previous or 'none'}")
+
+
+@dg.job(description="Back to the previous champion, at once.")
+def rollback() -> None:
+    roll_back()
+
+
+JOBS: list[Any] = [pipeline, retraining, promotion, monitoring, rollback]

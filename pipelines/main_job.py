@@ -1,0 +1,156 @@
+"""The main job from the command line: `python -m pipelines.main_job [--json]`. `preceptor run` starts it.
+
+One Dagster job, in this process, on the instance that the UI shows. Home, profile and configuration come from the
+environment. It ends by printing what waits for whom.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+# What turns a batch into clean documents; all that follows works on all batches together.
+BATCH_STAGES = ("raw_documents", "deidentified_documents")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the pipeline for the corpus and every batch that was not run yet; return the exit code."""
+    parser = argparse.ArgumentParser(prog="pipelines.main_job")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args(arguments)
+    warnings.filterwarnings("ignore")
+    _quieten()
+    from preceptor.errors import PreceptorError
+    from preceptor.settings import Workspace, default_home, load_settings
+
+    try:
+        workspace, settings = Workspace(default_home()), load_settings()
+        started = time.monotonic()
+        failed = _run_batches(workspace, settings)
+        if failed:
+            print(f"Error: {failed}", file=sys.stderr)
+            return 3 if "gate" in failed else 1
+        result = _outcome(workspace, settings)
+    except PreceptorError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return error.exit_code
+    result["seconds"] = round(time.monotonic() - started, 1)
+    print(json.dumps(result, indent=2) if options.json else _said(result))
+    return 0
+
+
+def _quieten() -> None:
+    """Libraries print progress bars and hints of their own; what a person needs to see, the stages say."""
+    for name, value in {
+        "TQDM_DISABLE": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "TRANSFORMERS_VERBOSITY": "error",
+        "TOKENIZERS_PARALLELISM": "false",
+        "GX_ANALYTICS_ENABLED": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DO_NOT_TRACK": "true",
+        "PYTHONWARNINGS": "ignore",
+    }.items():
+        os.environ.setdefault(name, value)
+
+
+def _run_batches(workspace: Any, settings: Any) -> str | None:
+    """Run the job for the corpus' batch, or for those of the vault; say what failed, or None."""
+    os.environ["DAGSTER_HOME"] = str(workspace.prepare_dagster_home())
+    import dagster as dg
+
+    from pipelines.definitions import defs
+    from preceptor.documents.stage import corpus_batch
+    from preceptor.errors import PreceptorError
+    from preceptor.vault import open_vault
+
+    vault = open_vault(workspace)
+    batches = vault.batches()
+    corpus = corpus_batch(vault, settings)
+    vault.close()
+    if corpus and corpus not in batches:
+        batches.append(corpus)
+    if not batches:
+        raise PreceptorError("There is nothing to work on: bring documents in with `preceptor intake PATH`.")
+    with dg.DagsterInstance.get() as instance:
+        done = set(instance.get_materialized_partitions(dg.AssetKey("deidentified_documents")))
+        # Batches whose documents are through need not be run again, but for the last: what follows reads them all.
+        waiting = [b for b in batches if b not in done] or batches[-1:]
+        job = defs.resolve_job_def("pipeline")
+        for batch in waiting:
+            instance.add_dynamic_partitions("batches", [batch])
+            print(f"Batch {batch}", file=sys.stderr)
+            only = None if batch == waiting[-1] else [dg.AssetKey(stage) for stage in BATCH_STAGES]
+            result = job.execute_in_process(
+                instance=instance, partition_key=batch, asset_selection=only, raise_on_error=False
+            )
+            if not result.success:
+                return _failure(result)
+    return None
+
+
+def _failure(result: Any) -> str:
+    """Why a run failed: the stage and the words of our own error, or the expectations that did not hold."""
+    for evaluation in result.get_asset_check_evaluations():
+        if not evaluation.passed and evaluation.severity.value == "ERROR":
+            return (
+                f"the quality gate of {evaluation.asset_key.to_user_string()} failed: {evaluation.description}. "
+                "Nothing after it was made. The UI shows its counts; mend the input or the suite in expectations/."
+            )
+    for event in result.all_events:
+        if event.is_step_failure and event.step_failure_data.error:
+            data = event.step_failure_data
+            said = data.user_failure_data.description if data.user_failure_data else data.error.cls_name
+            return f"stage {event.step_key} failed: {said} What was done is kept; the same command goes on from there."
+    return "the run failed before its first stage; `preceptor ui` shows its events."
+
+
+def _outcome(workspace: Any, settings: Any) -> dict[str, Any]:
+    from preceptor.release.candidates import overview
+    from preceptor.release.registry import tracking_of
+    from preceptor.release.store import open_store
+    from preceptor.release.users import ensure_demo_approver
+    from preceptor.versions import newest
+
+    store = open_store(workspace)
+    password = ensure_demo_approver(store) if settings.demo_approver else None
+    rows = overview(tracking_of(workspace), store, settings.release.required_approvals)
+    store.close()
+    last = rows[-1]
+    waiting = next((r for r in rows if "candidate" in r["aliases"]), None)
+    report = newest(workspace.reports, "evaluation")
+    return {
+        "report": str(report.path / "report.html"),
+        "newest": last["ref"],
+        "status": last["status"],
+        "waiting": waiting["ref"] if waiting else None,
+        "champion": next((r["ref"] for r in rows if "champion" in r["aliases"]), None),
+        "demo_approver_password": password,
+        "home": str(workspace.home),
+    }
+
+
+def _said(result: dict[str, Any]) -> str:
+    home = "" if Path(result["home"]) == Path(__file__).parent.parent / "var" else f" --home {result['home']}"
+    lines = ["", f"Evaluation report: {result['report']}"]
+    if result["waiting"]:
+        lines.append(f"Waits for approval: {result['waiting']}")
+        if result["demo_approver_password"]:
+            lines.append(f"The demo approver's password, shown this once: {result['demo_approver_password']}")
+        lines += [
+            "",
+            "Approve it:   uv run preceptor"
+            f'{home} release approve {result["waiting"]} --as demo-approver --reason "read the report"',
+        ]
+    else:
+        lines.append(f"{result['newest']} is {result['status']}; no version waits for approval.")
+    lines.append(f"Open the UI:  uv run preceptor{home} ui")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""The sensors. All are off by default; the approval sensor is what a deployment switches on first."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from assets._shared import batches
+from pipelines.jobs import pipeline, promotion, retraining
+from resources import WorkspaceResource
+
+
+@dg.sensor(
+    job=promotion,
+    minimum_interval_seconds=15,
+    default_status=dg.DefaultSensorStatus.STOPPED,
+    description="Sees signed approvals in the record and starts the promotion. Nothing is promoted without one.",
+)
+def approvals(
+    context: dg.SensorEvaluationContext, workspace: WorkspaceResource
+) -> dg.SensorResult | dg.SkipReason:
+    from preceptor.release.promotion import pending
+
+    required = workspace.settings().release.required_approvals
+    with workspace.record() as record:
+        waiting = pending(record, required=required, since=int(context.cursor or 0))
+    if not waiting:
+        return dg.SkipReason("no version has newly got its approvals")
+    return dg.SensorResult(
+        run_requests=[
+            dg.RunRequest(
+                run_key=f"approval-{item.event}",
+                run_config={"ops": {"champion": {"config": {"version": item.ref}}}},
+                tags={"preceptor/version": item.ref},
+            )
+            for item in waiting
+        ],
+        cursor=str(max(item.event for item in waiting)),
+    )
+
+
+@dg.sensor(
+    job=pipeline,
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.STOPPED,
+    description="Sees batches that `preceptor intake` brought and runs the pipeline for each.",
+)
+def new_batches(
+    context: dg.SensorEvaluationContext, workspace: WorkspaceResource
+) -> dg.SensorResult | dg.SkipReason:
+    with workspace.vault() as vault:
+        known = vault.batches()
+    fresh = [b for b in known if not context.instance.has_dynamic_partition("batches", b)]
+    if not fresh:
+        return dg.SkipReason("no new batch in the vault")
+    return dg.SensorResult(
+        run_requests=[dg.RunRequest(run_key=f"batch-{b}", partition_key=b) for b in fresh],
+        dynamic_partitions_requests=[batches.build_add_request(fresh)],
+    )
+
+
+@dg.sensor(
+    job=retraining,
+    minimum_interval_seconds=600,
+    default_status=dg.DefaultSensorStatus.STOPPED,
+    description="Starts a retraining on drift, enough new data, or an expired champion, once for each cause.",
+)
+def retraining_triggers(
+    context: dg.SensorEvaluationContext, workspace: WorkspaceResource
+) -> dg.SensorResult | dg.SkipReason:
+    from preceptor.monitoring.stage import triggers
+
+    found = triggers(workspace.workspace().monitoring, workspace.settings().monitoring, datetime.now(UTC))
+    if not found:
+        return dg.SkipReason("no drift, not enough new data, and the champion is young enough")
+    today = datetime.now(UTC).date().isoformat()
+    return dg.SensorResult(
+        run_requests=[
+            dg.RunRequest(
+                run_key=f"retrain-{today}-{'-'.join(sorted(found))}",
+                tags={"preceptor/cause": ", ".join(sorted(found))},
+            )
+        ]
+    )
+
+
+SENSORS = [approvals, new_batches, retraining_triggers]

@@ -1,0 +1,66 @@
+"""`preceptor data`: the data set versions."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from preceptor.cli._common import columns, emit, json_option, workspace
+from preceptor.errors import UsageError
+
+
+@click.group()
+def data() -> None:
+    """The data set versions."""
+
+
+@data.command()
+@click.option("--use-case", "use_cases", multiple=True, metavar="NAME", help="Only these use cases.")
+@json_option
+def show(use_cases: tuple[str, ...], as_json: bool) -> None:
+    """Show every data set version with its facts, the newest of each stage marked."""
+    found = _versions()
+    for version in found:
+        table = version["facts"].get("by_task")
+        if use_cases and table:
+            unknown = set(use_cases) - set(table)
+            if unknown:
+                raise UsageError(f"{', '.join(sorted(unknown))}: no such use case in {version['version']}.")
+            version["facts"]["by_task"] = {task: table[task] for task in use_cases}
+
+    def said() -> str:
+        if not found:
+            return "No data set version yet; `preceptor run` makes the first."
+        rows = [
+            (v["stage"], v["version"], "newest" if v["newest"] else "", _short(v["facts"])) for v in found
+        ]
+        return columns(rows, ("stage", "version", "", "facts"))
+
+    emit(found, as_json, said)
+
+
+def _versions() -> list[dict[str, Any]]:
+    root = workspace().data
+    found = []
+    for path in sorted(root.glob("*/*/manifest.json")):
+        if path.parent.name.startswith("."):
+            continue
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        pointer = path.parent.parent / "latest"
+        newest = pointer.exists() and pointer.read_text().strip() == manifest["name"]
+        found.append(
+            {
+                "stage": manifest["stage"],
+                "version": manifest["name"],
+                "newest": newest,
+                "inputs": manifest["inputs"],
+                "facts": manifest["facts"],
+            }
+        )
+    return found
+
+
+def _short(facts: dict[str, Any]) -> str:
+    return ", ".join(f"{k} {v}" for k, v in facts.items() if isinstance(v, int | float | str))

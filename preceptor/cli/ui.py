@@ -1,0 +1,114 @@
+"""`preceptor ui`: what a person looks at, all together."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from preceptor.cli._common import settings, workspace
+from preceptor.errors import PreceptorError
+from preceptor.settings import ROOT
+
+PORTS = {"dagster": 3000, "mlflow": 5000}
+
+
+@click.command()
+@click.option("--dagster-port", default=PORTS["dagster"], show_default=True)
+@click.option("--mlflow-port", default=PORTS["mlflow"], show_default=True)
+def ui(dagster_port: int, mlflow_port: int) -> None:
+    """Start the Dagster webserver and daemon and the MLflow UI on the loopback interface; Ctrl-C stops them all."""
+    settings()
+    ours = workspace()
+    bin_folder = Path(sys.executable).parent
+    environment = os.environ | {
+        "PRECEPTOR_HOME": str(ours.home),
+        "DAGSTER_HOME": str(ours.prepare_dagster_home()),
+        "DAGSTER_TELEMETRY_ENABLED": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DO_NOT_TRACK": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "PYTHONWARNINGS": "ignore",
+    }
+    ours.mlflow.mkdir(parents=True, exist_ok=True)
+    definitions = ["-m", "pipelines.definitions"]
+    commands = {
+        "dagster": [
+            bin_folder / "dagster-webserver",
+            *definitions,
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(dagster_port),
+        ],
+        "daemon": [bin_folder / "dagster-daemon", "run", *definitions],
+        "mlflow": [
+            *(
+                bin_folder / "mlflow",
+                "server",
+                "--host",
+                "127.0.0.1",
+                "--port",
+                str(mlflow_port),
+                "--workers",
+                "1",
+            ),
+            *("--backend-store-uri", f"sqlite:///{ours.mlflow / 'mlflow.db'}"),
+            *("--artifacts-destination", str(ours.mlflow / "artifacts")),
+        ],
+    }
+    # Each in a session of its own: they have children that must end with them.
+    processes = {
+        name: subprocess.Popen(
+            [str(part) for part in command],
+            env=environment,
+            cwd=ROOT,
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for name, command in commands.items()
+    }
+    signal.signal(signal.SIGTERM, _interrupt)
+    click.echo(f"Dagster:  http://127.0.0.1:{dagster_port}   (ready within half a minute)")
+    click.echo(f"MLflow:   http://127.0.0.1:{mlflow_port}")
+    click.echo(
+        "Schedules and sensors are off until you switch them on under Automation. Ctrl-C stops everything."
+    )
+    try:
+        while True:
+            for name, process in processes.items():
+                if process.poll() is not None:
+                    raise PreceptorError(
+                        f"{name} ended with exit code {process.returncode}. Is its port taken? `preceptor doctor` "
+                        "says; --dagster-port and --mlflow-port take others."
+                    )
+            time.sleep(1)
+    except KeyboardInterrupt:
+        click.echo("Stopping.", err=True)
+    finally:
+        _stop(processes.values())
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _stop(processes: Iterable[subprocess.Popen[bytes]]) -> None:
+    running = list(processes)
+    for process in running:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+    for process in running:
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()

@@ -1,0 +1,3 @@
+"""From de-identified documents to instruction data."""
+
+VERSION = "1"

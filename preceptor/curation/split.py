@@ -1,0 +1,50 @@
+"""The split by patient: all of a patient's examples are in one split, and stay there for ever.
+
+A register keeps who is where. New patients are added to it, none is ever moved: a model trained on last month's
+data is then never tested on what it has seen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from preceptor.versions import write_atomic
+
+SPLITS = ("train", "validation", "test")
+
+
+def assign(
+    strata: Mapping[str, str], known: Mapping[str, str], test: float, validation: float
+) -> dict[str, str]:
+    """Return the split of every patient: known ones where they were, new ones so that each stratum keeps the shares.
+
+    `strata` maps a patient to a group (the rarest task it has) that should be in every split. New patients of a
+    stratum come in the order of a hash of their reference, which nobody chooses; each goes to the split that is
+    furthest below its share, so that also a small stratum reaches the test split.
+    """
+    result = dict(known)
+    counts: dict[str, dict[str, int]] = {}
+    for patient, stratum in strata.items():
+        if patient in known:
+            counts.setdefault(stratum, dict.fromkeys(SPLITS, 0))[known[patient]] += 1
+    shares = {"test": test, "validation": validation, "train": 1 - test - validation}
+    for patient in sorted(set(strata) - set(known), key=lambda p: hashlib.sha256(p.encode()).digest()):
+        count = counts.setdefault(strata[patient], dict.fromkeys(SPLITS, 0))
+        total = sum(count.values()) + 1
+        split = max(shares, key=lambda s: (shares[s] * total - count[s], s == "train"))
+        result[patient] = split
+        count[split] += 1
+    return result
+
+
+def load_register(path: Path) -> dict[str, str]:
+    """The register of earlier assignments, patient reference → split; empty if there is none yet."""
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def save_register(path: Path, register: Mapping[str, str]) -> None:
+    """Replace the register, whole or not at all."""
+    write_atomic(path, json.dumps(dict(sorted(register.items())), indent=0))

@@ -1,0 +1,123 @@
+"""The report that people read: one HTML file with everything in it. Amber: it shows de-identified cases."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from preceptor.evaluation.charts import Bar, forest
+from preceptor.evaluation.facts import Prediction
+from preceptor.evaluation.metrics import METRICS
+from preceptor.evaluation.verdict import outcome
+
+TEMPLATE = Path(__file__).parent / "templates" / "report.html.j2"
+EXCERPT = 900  # characters of a document that are shown
+TASKS = {
+    "bh_note": "Behavioural health: session note",
+    "coding_cardiology": "Cardiology: ICD-10-CM codes",
+    "coding_orthopaedics": "Orthopaedics: ICD-10-CM codes",
+    "summary": "Summary",
+    "differential": "Differential diagnosis",
+}
+
+
+def render(report: Mapping[str, Any], by_arm: Mapping[str, Sequence[Prediction]]) -> str:
+    """Return the report as HTML without any reference to outside; all text of cases is escaped."""
+    arms = report["arms"]
+    measured = [
+        Bar(
+            facts["label"],
+            *_points(facts["headline"], "mean", "low", "high"),
+            "ours" if "finetuned" in arm else "plain",
+        )
+        for arm, facts in arms.items()
+    ]
+    candidate = [c for c in report["comparisons"].values() if c["family"] == "candidate"]
+    differences = [
+        Bar(
+            f"against {_lower(arms[c['against']]['label'])}",
+            *_points(c, "difference", "low", "high"),
+            outcome(c),
+        )
+        for c in candidate
+    ]
+    return _template().render(
+        report=report,
+        scores=forest(measured, title="Score of every arm, in points of 100", signed=False),
+        differences=forest(differences, title="Difference of the fine-tuned model", signed=True)
+        if differences
+        else "",
+        comparisons=[{**c, "outcome": outcome(c)} for c in report["comparisons"].values()],
+        cases=side_by_side(by_arm),
+        task_names=TASKS,
+        metrics=METRICS,
+    )
+
+
+def side_by_side(by_arm: Mapping[str, Sequence[Prediction]]) -> list[dict[str, Any]]:
+    """Return one case per task with all arms' answers, and the case in which the fine-tuned model lost most.
+
+    A task's case is the one in the middle by the fine-tuned model's gain over the base model (by score where
+    one of them is missing), so that nobody can pick a flattering one.
+    """
+    arms = list(by_arm)
+    rows = range(len(by_arm[arms[0]]))
+
+    def gain(row: int) -> float:
+        if "finetuned" in by_arm and "base" in by_arm:
+            return by_arm["finetuned"][row].primary - by_arm["base"][row].primary
+        return by_arm[arms[-1]][row].primary
+
+    shown: dict[int, str] = {}
+    tasks = {row: by_arm[arms[0]][row].case.task for row in rows}
+    for task in sorted(set(tasks.values())):
+        of_task = [row for row in rows if tasks[row] == task]
+        middle = statistics.median_low([gain(row) for row in of_task])
+        shown[next(row for row in of_task if gain(row) == middle)] = "the middle case of its task"
+    worst = min(rows, key=gain)
+    if "finetuned" in by_arm and gain(worst) < 0:
+        shown[worst] = "the case in which the fine-tuned model lost most against the base model"
+    return [_case(by_arm, row, why) for row, why in shown.items()]
+
+
+def _case(by_arm: Mapping[str, Sequence[Prediction]], row: int, why: str) -> dict[str, Any]:
+    case = next(iter(by_arm.values()))[row].case
+    return {
+        "why": why,
+        "id": case.example_id,
+        "task": case.task,
+        "specialty": case.specialty,
+        "provenance": case.provenance,
+        "prompt": case.prompt if len(case.prompt) <= EXCERPT else f"{case.prompt[:EXCERPT].rstrip()} …",
+        "reference": case.answer,
+        "answers": [
+            {"arm": arm, "text": p[row].answer, "score": 100 * p[row].primary, "cut": not p[row].finished}
+            for arm, p in by_arm.items()
+        ],
+    }
+
+
+def _points(facts: Mapping[str, Any], *keys: str) -> tuple[float, float, float]:
+    mean, low, high = (100 * facts[key] for key in keys)
+    return mean, low, high
+
+
+def _lower(label: str) -> str:
+    return label[0].lower() + label[1:]
+
+
+@cache
+def _template() -> Any:
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["points"] = lambda value: "–" if value is None else f"{100 * value:.1f}"
+    environment.filters["signed"] = lambda value: f"{100 * value:+.1f}"
+    environment.filters["svg"] = Markup  # only for our own drawings, whose labels are escaped
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))

@@ -1,0 +1,84 @@
+"""The evaluation stage of the pipeline: the newest model against its alternatives, as a version of the reports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from preceptor.evaluation import VERSION
+from preceptor.evaluation.arms import ArmModel
+from preceptor.evaluation.evaluate import evaluate
+from preceptor.models import ResolvedModel
+from preceptor.progress import Progress, silent
+from preceptor.quality import require
+from preceptor.settings import Settings, Workspace
+from preceptor.versions import DatasetVersion, digest, load, make_version, newest
+
+STAGE = "evaluation"
+
+
+class Incumbent(Protocol):
+    """The champion as release knows it."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def base(self) -> ResolvedModel: ...
+    @property
+    def info(self) -> Any: ...
+
+
+def evaluate_newest(
+    workspace: Workspace,
+    settings: Settings,
+    base: ResolvedModel,
+    champion: Incumbent | None,
+    on_progress: Progress = silent,
+) -> DatasetVersion:
+    """Evaluate the newest model on the test split of the data it was made from; the same inputs are one evaluation.
+
+    Raises `GateRefused` when those data have no passing verdict.
+    """
+    model = newest(workspace.models, "model")
+    curated = load(workspace.data, "curated", model.manifest["inputs"]["curated"])
+    require(workspace.data, "curated_examples", curated.name)
+    models = {
+        "base": ArmModel(base.name, base.path, None, base.digest),
+        "finetuned": tuned(f"fine-tuned {model.name}", model.path, base, model.name),
+    }
+    if champion is not None:
+        models["champion"] = tuned(
+            f"champion {champion.info.ref}", champion.path, champion.base, champion.info.digest
+        )
+
+    def write(folder: Path) -> dict[str, Any]:
+        facts = evaluate(
+            curated.path, models, settings.evaluation, workspace.reports / ".answers", folder, on_progress
+        )
+        compared = {
+            name.removeprefix("finetuned_vs_"): {k: found[k] for k in ("difference", "low", "high")}
+            for name, found in facts["comparisons"].items()
+            if name.startswith("finetuned_vs_")
+        }
+        return {**facts, "compared": compared}
+
+    return make_version(
+        workspace.reports,
+        STAGE,
+        inputs={
+            "curated": curated.name,
+            "model": model.name,
+            "base": base.digest,
+            "champion": champion.info.ref if champion else "none",
+        },
+        config=settings.evaluation.model_dump(mode="json"),
+        code=VERSION,
+        write=write,
+    )
+
+
+def tuned(name: str, path: Path, base: ResolvedModel, version: str) -> ArmModel:
+    """An arm's model from a folder with an adapter on `base`, or with full weights."""
+    if (path / "adapter_config.json").exists():
+        return ArmModel(name, base.path, path, digest([base.digest, version]))
+    return ArmModel(name, path, None, digest([version]))

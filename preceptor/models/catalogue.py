@@ -1,0 +1,38 @@
+"""The base-model catalogue, recipes/base-models.yaml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from preceptor.errors import UsageError
+from preceptor.settings import ROOT, describe, read_yaml
+
+CATALOGUE = ROOT / "recipes" / "base-models.yaml"
+
+
+class CatalogueEntry(BaseModel):
+    """One base model: where it comes from, under what licence, how large it is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: str
+    licence: str
+    parameters: int
+    context: int  # tokens
+    note: str = ""
+    sha256: str | None = None  # of the weights file as delivered
+
+
+def load_catalogue(path: Path = CATALOGUE) -> dict[str, CatalogueEntry]:
+    """Return the catalogue by name. Raises `UsageError` naming key, file and line."""
+    values, lines = read_yaml(path)
+    entries = {}
+    for name, value in values.items():
+        try:
+            entries[name] = CatalogueEntry.model_validate(value)
+        except ValidationError as error:
+            origins = {key[1:]: f"{path}, line {line}" for key, line in lines.items() if key[0] == name}
+            raise UsageError(describe(error, origins)) from None
+    return entries

@@ -1,0 +1,1 @@
+"""What watches production, and what it triggers."""

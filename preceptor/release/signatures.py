@@ -1,0 +1,81 @@
+"""Approving and rejecting: a person signs one exact version, by name, run, digest and evaluation."""
+
+from __future__ import annotations
+
+from preceptor.errors import GateRefused, UsageError
+from preceptor.release.chain import Event
+from preceptor.release.registry import (
+    CANDIDATE,
+    CHAMPION,
+    Tracking,
+    VersionInfo,
+    check_files,
+    resolve,
+    set_alias,
+)
+from preceptor.release.standing import MAY_APPROVE, MAY_REJECT, standing, unfit
+from preceptor.release.store import Store
+from preceptor.release.users import Signer, authenticate
+
+
+def approve(tracking: Tracking, store: Store, ref: str, *, as_user: str, password: str, reason: str) -> Event:
+    """Sign that a version may be the champion; return the event. Signing what one has signed changes nothing.
+
+    Raises `NotAuthenticated` for a wrong name or password, and `GateRefused` if the person's role may not
+    approve, if the version is rejected, barred, refused by the evaluation gate, champion already, or not what
+    was registered.
+    """
+    signer = _signer(store, as_user, password, reason, MAY_APPROVE, "approve")
+    info = resolve(tracking, ref)
+    stands = standing(store, info.ref)
+    reasons = unfit(stands, info) + (["it is the champion already"] if CHAMPION in info.aliases else [])
+    if reasons:
+        raise GateRefused(f"{info.ref} cannot be approved: {'; '.join(reasons)}. Nothing was changed.")
+    mine = [event for event in stands.open_approvals if event.actor == signer.name]
+    if mine:
+        return mine[-1]
+    check_files(tracking, info)
+    return store.append("approved", info.ref, signer.name, _payload(info, signer, reason), signer.sign)
+
+
+def reject(tracking: Tracking, store: Store, ref: str, *, as_user: str, password: str, reason: str) -> Event:
+    """Sign that a version shall never be the champion; return the event. Final: it is candidate no more.
+
+    Raises `NotAuthenticated`, or `GateRefused` if the role may not reject or the version is the champion now.
+    """
+    signer = _signer(store, as_user, password, reason, MAY_REJECT, "reject")
+    info = resolve(tracking, ref)
+    if CHAMPION in info.aliases:
+        raise GateRefused(
+            f"{info.ref} is the champion; roll back first (`preceptor release rollback`), then reject."
+        )
+    event = standing(store, info.ref).rejected or store.append(
+        "rejected", info.ref, signer.name, _payload(info, signer, reason), signer.sign
+    )
+    if CANDIDATE in info.aliases:
+        set_alias(tracking, info.name, CANDIDATE, None)
+    return event
+
+
+def _signer(store: Store, name: str, password: str, reason: str, roles: frozenset[str], deed: str) -> Signer:
+    if not reason.strip():
+        raise UsageError(f"Give a reason (--reason): it is part of what is signed when you {deed} a version.")
+    store.require_intact()
+    signer = authenticate(store, name, password)
+    if signer.role not in roles:
+        raise GateRefused(
+            f"{signer.name} is {signer.role}; only {' or '.join(sorted(roles))} may {deed} a version. "
+            "Nothing was changed."
+        )
+    return signer
+
+
+def _payload(info: VersionInfo, signer: Signer, reason: str) -> dict[str, str]:
+    return {
+        "version": info.ref,
+        "run_id": info.run_id,
+        "digest": info.digest,
+        "evaluation": info.evaluation,
+        "role": signer.role,
+        "reason": reason.strip(),
+    }

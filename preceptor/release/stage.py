@@ -1,0 +1,176 @@
+"""The release stage of the pipeline: the newest evaluated model goes to the registry; who is champion, and from what."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from preceptor import __version__
+from preceptor.errors import PreceptorError
+from preceptor.models import ResolvedModel
+from preceptor.models import resolve as resolve_model
+from preceptor.release import VERSION
+from preceptor.release.candidates import submit
+from preceptor.release.gates import GateDecision, decide
+from preceptor.release.registry import (
+    CHAMPION,
+    Tracking,
+    VersionInfo,
+    bundle_of,
+    download,
+    get_alias,
+    resolve,
+)
+from preceptor.release.store import Store
+from preceptor.settings import ROOT, Settings, Workspace
+from preceptor.versions import DatasetVersion, file_sha256, newest
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """What became of a model: its version, and what the gate decided."""
+
+    info: VersionInfo
+    decision: GateDecision
+
+
+@dataclass(frozen=True, slots=True)
+class Champion:
+    """The present champion: its version, a folder with its adapter or weights, and its base model."""
+
+    info: VersionInfo
+    path: Path
+    base: ResolvedModel
+
+
+def submit_newest(
+    workspace: Workspace, settings: Settings, tracking: Tracking, store: Store, actor: str
+) -> Submitted:
+    """Register the newest model with its newest evaluation; candidate if the gate passes it.
+
+    Raises `PreceptorError` if the newest evaluation is of another model.
+    """
+    model, evaluation = newest(workspace.models, "model"), newest(workspace.reports, "evaluation")
+    if evaluation.manifest["inputs"]["model"] != model.name:
+        raise PreceptorError("The newest model has no evaluation yet: run the evaluation, or the whole job.")
+    report = json.loads((evaluation.path / "report.json").read_text(encoding="utf-8"))
+    champion = present_champion(tracking, settings)
+    contender = champion.ref if champion and champion.data.get("model") != model.name else None
+    decision = decide(report, settings.gates, contender)
+    info = submit(
+        tracking,
+        store,
+        settings.release.model_name,
+        model.facts["run_id"],
+        model.path,
+        _bundle(workspace, settings, model, evaluation, report),
+        decision,
+        actor=f"run:{actor}",
+    )
+    return Submitted(info, decision)
+
+
+def present_champion(tracking: Tracking, settings: Settings) -> VersionInfo | None:
+    """The version that is champion now, or None."""
+    name = settings.release.model_name
+    if get_alias(tracking, name, CHAMPION) is None:
+        return None
+    return resolve(tracking, f"{name}@{CHAMPION}")
+
+
+def champion_model(tracking: Tracking, workspace: Workspace, settings: Settings) -> Champion | None:
+    """The present champion with its files, copied from the registry once and checked; None without one."""
+    info = present_champion(tracking, settings)
+    if info is None:
+        return None
+    folder = workspace.models / "champions" / f"{info.name}-{info.version}-{info.digest[:12]}"
+    if not folder.exists():
+        download(tracking, info.ref, folder)
+    base = bundle_of(tracking, info)["base_model"]
+    found = resolve_model(base["name"], workspace)
+    if found.digest != base["digest"]:
+        raise PreceptorError(
+            f"{info.ref} was made from another copy of {base['name']} than is here: restore the base model of digest "
+            f"{base['digest'][:12]}."
+        )
+    return Champion(info, folder, found)
+
+
+@dataclass(frozen=True, slots=True)
+class ChampionData:
+    """What the champion learnt from: its version, when it was promoted, and its de-identified versions."""
+
+    ref: str
+    promoted_at: str
+    deid_versions: tuple[str, ...]
+
+
+def champion_data(tracking: Tracking, workspace: Workspace, settings: Settings) -> ChampionData | None:
+    """What the present champion learnt from, for monitoring; None without a champion."""
+    info = present_champion(tracking, settings)
+    if info is None:
+        return None
+    bundle = bundle_of(tracking, info)
+    promoted = promoted_at(workspace, info.ref) or info.created
+    return ChampionData(info.ref, promoted, tuple(bundle["deid_versions"]))
+
+
+def promoted_at(workspace: Workspace, ref: str) -> str | None:
+    """When a version was last made champion, by the record; None if never."""
+    from preceptor.release.store import open_store
+
+    store = open_store(workspace)
+    try:
+        events = store.events(subject=ref, kinds=("promoted", "rolled_back"))
+        return events[-1].at if events else None
+    finally:
+        store.close()
+
+
+def _bundle(
+    workspace: Workspace,
+    settings: Settings,
+    model: DatasetVersion,
+    evaluation: DatasetVersion,
+    report: dict[str, Any],
+) -> dict[str, Any]:
+    inputs = model.manifest["inputs"]
+    curated = json.loads((workspace.data / "curated" / inputs["curated"] / "manifest.json").read_text())
+    return {
+        "data": {"curated": inputs["curated"], "synthetic": inputs["synthetic"], "model": model.name},
+        "deid_versions": sorted(curated["inputs"].values()),
+        "recipe": model.manifest["config"],
+        "code": {
+            "version": __version__,
+            "commit": _commit(),
+            "release": VERSION,
+            "training": model.manifest["code"],
+        },
+        "lock": f"sha256:{file_sha256(ROOT / 'uv.lock')}",
+        "base_model": {"name": model.facts["base_model"], "digest": model.facts["base_digest"]},
+        "evaluation": {
+            "version": evaluation.name,
+            "n_cases": report["n_cases"],
+            "headline": report["headline"],
+            "comparisons": report["comparisons"],
+        },
+        "seeds": {
+            "training": model.manifest["config"]["recipe"]["seed"],
+            "evaluation": settings.evaluation.seed,
+        },
+        "settings": settings.model_dump(mode="json"),
+    }
+
+
+def _commit() -> str | None:
+    """The commit of the checkout; None where there is no git, as in an image built from a release."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,89 @@
+"""Which generated texts are good enough to learn from, and by which rule the others are not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from preceptor.records import Example
+
+_NUMBER = re.compile(r"\d+(?:[.,/]\d+)*")
+_WORD = re.compile(r"[a-z0-9]+")
+# Shapes of direct identifiers: e-mail, SSN, telephone, long numbers, web addresses.
+_IDENTIFIER = re.compile(
+    r"[\w.+-]+@[\w-]+\.\w|\b\d{3}-\d{2}-\d{4}\b|\(?\b\d{3}\)?[ .-]\d{3}[ .-]\d{4}\b|\b\d{7,}\b|https?://|www\."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A generated text, the source that it rewrites, and the example whose answer it would keep."""
+
+    text: str
+    source: str
+    seed: Example
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Runs of words that a candidate may not repeat: those of the test split, and those of accepted candidates."""
+
+    held_out: frozenset[str]
+    run: int  # words in a run
+
+
+def refusal(candidate: Candidate, seen: Seen) -> str | None:
+    """The first rule that a candidate breaks, or None."""
+    return next((name for name, broken in _RULES.items() if broken(candidate, seen)), None)
+
+
+def runs(text: str, n: int) -> set[str]:
+    """The runs of `n` words of a text."""
+    found = _WORD.findall(text.lower())
+    return {" ".join(found[i : i + n]) for i in range(len(found) - n + 1)}
+
+
+def _numbers_invented(candidate: Candidate, seen: Seen) -> bool:
+    return not set(_NUMBER.findall(candidate.text)) <= set(_NUMBER.findall(candidate.source))
+
+
+def _numbers_lost(candidate: Candidate, seen: Seen) -> bool:
+    wanted = set(_NUMBER.findall(candidate.source))
+    return len(wanted & set(_NUMBER.findall(candidate.text))) < 0.5 * len(wanted)
+
+
+def _names_invented(candidate: Candidate, seen: Seen) -> bool:
+    """Capitalised words inside a sentence that the source does not have: a person, a place, a drug made up."""
+    inside = re.findall(r"(?<=[a-z,;] )[A-Z][a-z]{2,}", candidate.text)
+    known = set(_WORD.findall(candidate.source.lower()))
+    return any(word.lower() not in known for word in inside)
+
+
+def _evidence_lost(candidate: Candidate, seen: Seen) -> bool:
+    if not candidate.seed.task.startswith("coding"):
+        return False
+    text = " ".join(candidate.text.split()).lower()
+    quotes = [q for line in candidate.seed.answer.splitlines() for q in line.partition(": ")[2].split("; ")]
+    return any(" ".join(q.split()).lower() not in text for q in quotes)
+
+
+def _near_copy(candidate: Candidate, seen: Seen) -> bool:
+    a, b = runs(candidate.text, 3), runs(candidate.source, 3)
+    return len(a & b) > 0.8 * max(1, len(a | b))
+
+
+_RULES: dict[str, Callable[[Candidate, Seen], bool]] = {
+    "too-short": lambda c, s: len(c.text.split()) < max(20, 0.4 * len(c.source.split())),
+    "near-copy": _near_copy,
+    "numbers-invented": _numbers_invented,
+    "numbers-lost": _numbers_lost,
+    "names-invented": _names_invented,
+    "evidence-lost": _evidence_lost,
+    "identifier-shape": lambda c, s: bool(
+        set(_IDENTIFIER.findall(c.text)) - set(_IDENTIFIER.findall(c.source))
+    ),
+    "control-tokens": lambda c, s: "<|" in c.text,
+    "test-overlap": lambda c, s: not runs(c.text, s.run).isdisjoint(s.held_out),
+}
+RULES = (*_RULES, "repeats-another", "over-cap")

@@ -1,0 +1,152 @@
+"""The synthesis stage: a curated version in, a version of synthetic training examples out."""
+
+from __future__ import annotations
+
+import collections
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from preceptor.models import ResolvedModel
+from preceptor.progress import Progress, silent
+from preceptor.records import Example
+from preceptor.settings import SynthesisSettings
+from preceptor.synthesis import VERSION
+from preceptor.synthesis.filters import Candidate, Seen, refusal, runs
+from preceptor.synthesis.generators import Generator, make_generator
+from preceptor.tables import EXAMPLES, read_examples, write_examples
+from preceptor.versions import DatasetVersion, digest, find_version, make_version, write_atomic
+
+STAGE = "synthetic"
+PROMPT = (
+    "Rewrite this clinical text in other words. Keep every number, drug, finding and diagnosis exactly, add nothing, "
+    "and write only the text.\n\n{source}"
+)
+_TEST_RUN = 13  # words shared with the test split that are too many; as in curation
+
+
+def synthesize(
+    data: Path,
+    curated: DatasetVersion,
+    settings: SynthesisSettings,
+    base: Callable[[], ResolvedModel],
+    on_progress: Progress = silent,
+) -> DatasetVersion:
+    """Make the synthetic version of a curated one: rewrite training sources, filter, cap; answers stay.
+
+    Facts: candidates, accepted, refused by rule, share of the training split. Finished batches of candidates are kept
+    while the stage works, so that a killed run does not generate them again.
+    """
+    generator = make_generator(settings, base)
+    what: dict[str, Any] = {
+        "inputs": {"curated": curated.name, "generator": generator.name if generator else "none"},
+        "config": {**settings.model_dump(mode="json"), "prompt": PROMPT},
+        "code": VERSION,
+    }
+    found = find_version(data, STAGE, **what)
+    if found:
+        return found
+    examples = read_examples(curated.path / EXAMPLES)
+    train = [e for e in examples if e.split == "train"]
+    seeds = _choose(train, settings.candidates) if generator else []
+    kept = data / STAGE / f".candidates-{digest(what)[:12]}"
+    texts = _generate(generator, seeds, settings.batch_size, kept, on_progress) if generator else []
+
+    def write(folder: Path) -> dict[str, Any]:
+        held_out = [e for e in examples if e.split == "test"]
+        rows, refused = _accept(seeds, texts, held_out, len(train), settings.max_share, generator)
+        write_examples(folder / EXAMPLES, rows)
+        return {
+            "generator": generator.name if generator else "none",
+            "candidates": len(seeds),
+            "accepted": len(rows),
+            "refused": refused,
+            "share": round(len(rows) / max(1, len(rows) + len(train)), 4),
+        }
+
+    version = make_version(data, STAGE, **what, write=write)
+    shutil.rmtree(kept, ignore_errors=True)
+    return version
+
+
+def _choose(train: Sequence[Example], candidates: int) -> list[Example]:
+    """Seeds, the thinnest use cases first, their shortest sources first: a small model loses long ones."""
+    by_task: dict[str, list[Example]] = collections.defaultdict(list)
+    for example in sorted(train, key=lambda e: (len(e.prompt), e.example_id)):
+        by_task[example.task].append(example)
+    order = sorted(by_task, key=lambda task: (len(by_task[task]), task))
+    ranked = sorted(
+        ((rank, order.index(task), e) for task in order for rank, e in enumerate(by_task[task])),
+        key=lambda item: item[:2],
+    )
+    return [example for _, _, example in ranked[:candidates]]
+
+
+def _source(example: Example) -> str:
+    return example.prompt.partition("\n\n")[2]
+
+
+def _generate(
+    generator: Generator, seeds: Sequence[Example], size: int, kept: Path, on_progress: Progress
+) -> list[str]:
+    texts: list[str] = []
+    for start in range(0, len(seeds), size):
+        on_progress(start, len(seeds))
+        shard = kept / f"{start:06d}.json"
+        if not shard.exists():
+            prompts = [PROMPT.format(source=_source(seed)) for seed in seeds[start : start + size]]
+            write_atomic(shard, json.dumps(generator.generate(prompts, seed=start), ensure_ascii=False))
+        texts += json.loads(shard.read_text(encoding="utf-8"))
+    on_progress(len(seeds), len(seeds))
+    return texts
+
+
+def _accept(
+    seeds: Sequence[Example],
+    texts: Sequence[str],
+    held_out: Sequence[Example],
+    train_rows: int,
+    max_share: float,
+    generator: Generator | None,
+) -> tuple[list[Example], dict[str, int]]:
+    forbidden = frozenset(run for e in held_out for run in runs(f"{_source(e)}\n{e.answer}", _TEST_RUN))
+    seen = Seen(forbidden, _TEST_RUN)
+    cap = int(max_share * train_rows / (1 - max_share))
+    rows: list[Example] = []
+    accepted_runs: set[str] = set()
+    refused: collections.Counter[str] = collections.Counter()
+    for seed, text in zip(seeds, texts, strict=True):
+        rule = refusal(Candidate(text, _source(seed), seed), seen)
+        mine = runs(text, 5)
+        if rule is None and len(mine & accepted_runs) > 0.5 * max(1, len(mine)):
+            rule = "repeats-another"
+        if rule is None and len(rows) >= cap:
+            rule = "over-cap"
+        if rule is not None or generator is None:
+            refused[rule or "no-generator"] += 1
+            continue
+        accepted_runs |= mine
+        rows.append(_example(seed, text, generator.name))
+    return rows, dict(sorted(refused.items()))
+
+
+def _example(seed: Example, text: str, generator: str) -> Example:
+    instruction = seed.prompt.partition("\n\n")[0]
+    prompt = f"{instruction}\n\n{text}"
+    return Example(
+        example_id=f"{seed.task}-synthetic-{digest([seed.example_id, text])[:12]}",
+        task=seed.task,
+        split="train",
+        patient_ref=seed.patient_ref,
+        document_refs=seed.document_refs,
+        specialty=seed.specialty,
+        prompt=prompt,
+        answer=seed.answer,
+        provenance="synthetic",
+        generator=generator,
+        prompt_hash=hashlib.sha256(PROMPT.format(source=_source(seed)).encode()).hexdigest(),
+        seeds=(seed.example_id,),
+    )

@@ -1,0 +1,3 @@
+"""Fine-tuning: recipes, jobs, and the process that trains."""
+
+VERSION = "1"

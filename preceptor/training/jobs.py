@@ -1,0 +1,180 @@
+"""A training job: what is trained, where it works, the command that runs it, and the model version it becomes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from preceptor.errors import PreceptorError
+from preceptor.models import ResolvedModel
+from preceptor.settings import TrainingSettings, Workspace
+from preceptor.training import VERSION
+from preceptor.training.recipe import Recipe
+from preceptor.versions import DatasetVersion, digest, find_version, make_version, write_atomic
+
+STAGE = "model"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingJob:
+    """Everything the worker needs, as plain values. `digest` names the work; its folder keeps the checkpoints."""
+
+    digest: str
+    folder: str
+    base_name: str
+    base_path: str
+    base_digest: str
+    examples: dict[str, str]  # data set version name -> folder with examples.parquet
+    recipe: dict[str, Any]
+    processes: int
+    tracking_uri: str
+    experiment_id: str
+
+
+def plan_job(
+    workspace: Workspace,
+    base: ResolvedModel,
+    datasets: list[DatasetVersion],
+    recipe: Recipe,
+    settings: TrainingSettings,
+    tracking_uri: str,
+    experiment_id: str,
+) -> TrainingJob:
+    """Say what is to be trained and write it down for the worker. The same inputs give the same job."""
+    processes = settings.processes or _devices()
+    examples = {d.name: str(d.path) for d in datasets}
+    what = _made_from(base, datasets, recipe, processes)
+    name = digest(what)[:12]
+    folder = workspace.training / name
+    folder.mkdir(parents=True, exist_ok=True)
+    job = TrainingJob(
+        digest=name,
+        folder=str(folder),
+        base_name=base.name,
+        base_path=str(base.path),
+        base_digest=base.digest,
+        examples=examples,
+        recipe=recipe.model_dump(mode="json"),
+        processes=processes,
+        tracking_uri=tracking_uri,
+        experiment_id=experiment_id,
+    )
+    write_atomic(folder / "job.json", json.dumps(asdict(job), indent=1))
+    return job
+
+
+def load_job(path: Path) -> TrainingJob:
+    """Read what `plan_job` wrote."""
+    return TrainingJob(**json.loads(path.read_text()))
+
+
+def command(job: TrainingJob, launcher: str = "auto") -> list[str]:
+    """The command line that trains: one process, or one for each device under torchrun or DeepSpeed."""
+    worker = ["-m", "preceptor.training.worker", str(Path(job.folder) / "job.json")]
+    if launcher == "auto":
+        launcher = "torchrun" if job.processes > 1 else "local"
+    if launcher == "local":
+        if job.processes > 1:
+            raise PreceptorError(
+                f"The local launcher runs one process, the job asks for {job.processes}. Use torchrun or deepspeed."
+            )
+        return [sys.executable, *worker]
+    if launcher == "deepspeed":
+        return [
+            sys.executable,
+            "-m",
+            "deepspeed.launcher.runner",
+            f"--num_gpus={job.processes}",
+            "--module",
+            *worker[1:],
+        ]
+    return [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        f"--nproc_per_node={job.processes}",
+        *worker,
+    ]
+
+
+def environment(job: TrainingJob) -> dict[str, str]:
+    """Variables of the worker's process: offline, quiet, and the cores shared out over the processes."""
+    variables = {
+        "HF_HUB_OFFLINE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DO_NOT_TRACK": "true",
+        "TQDM_DISABLE": "1",
+    }
+    if job.processes > 1:
+        variables["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // job.processes))
+        if not _cuda_devices():
+            variables["DS_ACCELERATOR"] = "cpu"
+    return variables
+
+
+def finished_version(
+    workspace: Workspace,
+    base: ResolvedModel,
+    datasets: list[DatasetVersion],
+    recipe: Recipe,
+    settings: TrainingSettings,
+) -> DatasetVersion | None:
+    """The model version that this training would give, if it was trained before."""
+    what = _made_from(base, datasets, recipe, settings.processes or _devices())
+    return find_version(workspace.models, STAGE, **what)
+
+
+def collect(
+    workspace: Workspace,
+    job: TrainingJob,
+    base: ResolvedModel,
+    datasets: list[DatasetVersion],
+    recipe: Recipe,
+) -> DatasetVersion:
+    """Make a version of what the worker left: adapter or full weights, and its report.
+
+    Raises `PreceptorError` if the worker did not come to its end.
+    """
+    folder = Path(job.folder)
+    if not (folder / "result.json").exists():
+        raise PreceptorError(
+            f"Training {job.digest} has no result: the worker stopped before its end. Its last lines say why; "
+            "the same command continues from the last checkpoint."
+        )
+    result = json.loads((folder / "result.json").read_text())
+
+    def write(part: Path) -> dict[str, Any]:
+        shutil.copytree(folder / "trained", part, dirs_exist_ok=True)
+        (part / "training.json").write_text(json.dumps(result, indent=1))
+        return {k: v for k, v in result.items() if k != "history"}
+
+    what = _made_from(base, datasets, recipe, job.processes)
+    return make_version(workspace.models, STAGE, **what, write=write)
+
+
+def _made_from(
+    base: ResolvedModel, datasets: list[DatasetVersion], recipe: Recipe, processes: int
+) -> dict[str, Any]:
+    inputs = {"base": base.digest, **{d.stage: d.name for d in datasets}}
+    return {
+        "inputs": inputs,
+        "config": {"recipe": recipe.model_dump(mode="json"), "processes": processes},
+        "code": VERSION,
+    }
+
+
+def _cuda_devices() -> int:
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def _devices() -> int:
+    return max(1, _cuda_devices())

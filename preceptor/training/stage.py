@@ -1,0 +1,80 @@
+"""The training stage of the pipeline: from the workspace's newest data to a model version."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from preceptor.models import ResolvedModel, resolve
+from preceptor.quality import require
+from preceptor.settings import Settings, Workspace, resolve_path
+from preceptor.training.jobs import TrainingJob, collect, command, environment, finished_version, plan_job
+from preceptor.training.recipe import Recipe, load_recipe
+from preceptor.versions import DatasetVersion, newest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Data set stage -> the suite that must have passed its version before anything learns from it.
+_INPUTS = {"curated": "curated_examples", "synthetic": "synthetic_examples"}
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A training that is ready to run: `command` and `environment` start the worker, `collect` takes its result.
+
+    `finished` is the version if this very training was done before; there is nothing to run then.
+    """
+
+    workspace: Workspace
+    base: ResolvedModel
+    datasets: list[DatasetVersion]
+    recipe: Recipe
+    job: TrainingJob
+    command: list[str]
+    environment: dict[str, str]
+    finished: DatasetVersion | None
+
+    def collect(self) -> DatasetVersion:
+        """The model version. Raises `PreceptorError` if the worker did not come to its end."""
+        if self.finished is not None:
+            return self.finished
+        return collect(self.workspace, self.job, self.base, self.datasets, self.recipe)
+
+
+def prepare(
+    workspace: Workspace,
+    settings: Settings,
+    tracking_uri: str,
+    experiment: Callable[[], str],
+    recipe_file: str | None = None,
+    overrides: dict[str, Any] | None = None,
+) -> Prepared:
+    """Resolve the base model, take the newest judged data and plan the job.
+
+    `experiment` gives the id of the MLflow experiment; it is asked only if there is something to train.
+    Raises `GateRefused` when the data have no passing verdict: that a check passed in some earlier run is not enough.
+    """
+    datasets = []
+    for stage, suite in _INPUTS.items():
+        version = newest(workspace.data, stage)
+        require(workspace.data, suite, version.name)
+        datasets.append(version)
+    recipe = load_recipe(
+        resolve_path(recipe_file or settings.training.recipe), settings.training.overrides | (overrides or {})
+    )
+    base = resolve(settings.base_model, workspace)
+    finished = finished_version(workspace, base, datasets, recipe, settings.training)
+    job = plan_job(
+        workspace, base, datasets, recipe, settings.training, tracking_uri, "" if finished else experiment()
+    )
+    return Prepared(
+        workspace,
+        base,
+        datasets,
+        recipe,
+        job,
+        command(job, settings.training.launcher),
+        environment(job),
+        finished,
+    )
