@@ -22,9 +22,10 @@ def approvals(
 
     required = workspace.settings().release.required_approvals
     with workspace.record() as record:
-        waiting = pending(record, required=required, since=int(context.cursor or 0))
+        waiting = pending(record, required=required)
     if not waiting:
-        return dg.SkipReason("no version has newly got its approvals")
+        return dg.SkipReason("no approved version waits")
+    # No cursor: the record says what waits, and the daemon starts one run for a key.
     return dg.SensorResult(
         run_requests=[
             dg.RunRequest(
@@ -33,8 +34,7 @@ def approvals(
                 tags={"preceptor/version": item.ref},
             )
             for item in waiting
-        ],
-        cursor=str(max(item.event for item in waiting)),
+        ]
     )
 
 

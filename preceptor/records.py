@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -61,9 +62,14 @@ class PatientRecord:
             for key in keys:
                 value = data.get(key)
                 values = value if isinstance(value, list | tuple) else [value]
-                found += [str(v).strip() for v in values if v and str(v).strip()]
+                # A person may come as an object: {"name": …, "relation": …, "phone": …}.
+                said = [v.get("name") if isinstance(v, Mapping) else v for v in values]
+                found += [str(v).strip() for v in said if v and str(v).strip()]
             return tuple(dict.fromkeys(found))
 
+        people = [data.get(key) for key in (*_RELATIVE_KEYS, *_CLINICIAN_KEYS)]
+        objects = [p for value in people for p in (value if isinstance(value, list | tuple) else [value])]
+        inner = [str(p["phone"]) for p in objects if isinstance(p, Mapping) and p.get("phone")]
         others = {k: v for k, v in data.items() if k not in _KNOWN_KEYS and v not in (None, "", [])}
         flat = {
             k: ", ".join(map(str, v)) if isinstance(v, list | tuple) else str(v)
@@ -78,7 +84,7 @@ class PatientRecord:
             relatives=gather(*_RELATIVE_KEYS),
             clinicians=gather(*_CLINICIAN_KEYS),
             organisations=gather(*_ORGANISATION_KEYS),
-            phones=gather("phone", "phones"),
+            phones=tuple(dict.fromkeys((*gather("phone", "phones"), *inner))),
             emails=gather("email", "emails"),
             addresses=gather("address", "addresses"),
             identifiers=flat,
@@ -93,7 +99,7 @@ class PatientRecord:
         identifiers = dict(self.identifiers)
         for key, value in other.identifiers.items():
             if identifiers.get(key, value) != value:
-                key = f"{key} ({len(identifiers)})"
+                key = next(k for n in itertools.count(2) if (k := f"{key} ({n})") not in identifiers)
             identifiers[key] = value
         return PatientRecord(
             patient_id=self.patient_id or other.patient_id,

@@ -122,6 +122,7 @@ class Settings(_Section):
     corpus: str | None = (
         "examples/corpus"  # what `preceptor run` takes in before anything else; null: nothing
     )
+    corpus_records: str | None = "examples/corpus/records.jsonl"
     intake: IntakeSettings = IntakeSettings()
     deid: DeidSettings = DeidSettings()
     quality: QualitySettings = QualitySettings()

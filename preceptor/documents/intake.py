@@ -12,7 +12,7 @@ from preceptor.documents.records_file import DocumentRow, RecordsFile, read_reco
 from preceptor.documents.registry import read_file
 from preceptor.errors import UsageError
 from preceptor.progress import Progress, silent
-from preceptor.records import Labels, ParsedDocument
+from preceptor.records import Labels, ParsedDocument, PatientRecord
 from preceptor.settings import IntakeSettings
 from preceptor.vault import Vault, VaultError
 
@@ -83,7 +83,7 @@ def _take(
         format, parsed = read_file(file, limits)
         row = table.documents.get(file.name)
         with vault.transaction():
-            new = [_put(document, format, file.name, row, table, vault, report.batch) for document in parsed]
+            new = [_put(document, format, file.name, row, vault, report.batch) for document in parsed]
             vault.put_file(mac, report.batch, len(parsed))
             vault.release_from_quarantine(mac)
     except UnreadableFile as error:
@@ -105,7 +105,6 @@ def _put(
     format: str,
     file_name: str,
     row: DocumentRow | None,
-    table: RecordsFile,
     vault: Vault,
     batch: str,
 ) -> bool:
@@ -113,8 +112,8 @@ def _put(
     if document.patient is not None and document.patient.patient_id:
         patient_ref = vault.put_record(document.patient)
     if row is not None and row.patient_id:
-        known = table.patients.get(row.patient_id)
-        patient_ref = vault.put_record(known) if known else vault.find_patient(row.patient_id) or patient_ref
+        # The records file knows best whose document it is; its patients were stored before any document.
+        patient_ref = vault.find_patient(row.patient_id) or vault.put_record(PatientRecord(row.patient_id))
     if patient_ref is None:
         patient_ref = vault.put_unlinked(document.text)
     labels = row.labels if row else Labels()

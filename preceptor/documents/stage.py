@@ -20,7 +20,13 @@ def take_in_corpus(vault: Vault, settings: Settings, batch: str, on_progress: Pr
     Raises `PreceptorError` for a batch that the vault does not hold.
     """
     if settings.corpus and batch == corpus_batch(vault, settings):
-        folder = resolve_path(settings.corpus)
-        intake([folder], vault, settings.intake, source="corpus", on_progress=on_progress)
+        intake(
+            [resolve_path(settings.corpus)],
+            vault,
+            settings.intake,
+            records=resolve_path(settings.corpus_records) if settings.corpus_records else None,
+            source="corpus",
+            on_progress=on_progress,
+        )
     elif batch not in vault.batches():
         raise PreceptorError(f"The vault holds no batch {batch}: bring documents in with `preceptor intake`.")

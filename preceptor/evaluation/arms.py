@@ -21,6 +21,8 @@ ARMS = {
     "champion": ("champion", "Model in use now"),
 }
 
+SHOWS_EXAMPLES = frozenset({"fewshot", "rag", "finetuned+rag"})
+
 
 @dataclass(frozen=True, slots=True)
 class ArmModel:

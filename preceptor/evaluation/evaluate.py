@@ -13,7 +13,7 @@ from typing import Any
 from preceptor.errors import PreceptorError, UsageError
 from preceptor.evaluation import VERSION
 from preceptor.evaluation.answer_cache import AnswerCache
-from preceptor.evaluation.arms import ARMS, ArmModel, questions
+from preceptor.evaluation.arms import ARMS, SHOWS_EXAMPLES, ArmModel, questions
 from preceptor.evaluation.facts import Prediction, arm_facts, case_facts, comparisons
 from preceptor.evaluation.generation import GenerationSettings, answer_all
 from preceptor.evaluation.loading import choose_dtype
@@ -31,7 +31,7 @@ PREDICTIONS, REPORT_JSON, REPORT_HTML = "predictions.parquet", "report.json", "r
 
 
 def evaluate(
-    dataset: Path,
+    dataset: Path | None,
     models: Mapping[str, ArmModel],
     settings: EvaluationSettings,
     cache: Path,
@@ -42,26 +42,27 @@ def evaluate(
     """Score the arms of `settings.arms` on the test cases of a curated data set and return the facts, in
     brief.
 
-    `dataset` is a version folder with examples.parquet; `cases` stand in for its test split if given.
-    `models` has `base`, `finetuned` and `champion`, as far as there are any: an arm without its model is
-    skipped, with a note. Writes predictions.parquet (amber), report.json and report.html (amber: shows cases)
-    into `out`. Finished answers are kept in `cache`; after a kill, the same call goes on where it stopped.
+    `dataset` is a version folder with examples.parquet; `cases`, if given, stand in for its test split, and `dataset`
+    may be None then. `models` has `base`, `finetuned` and `champion`, as far as there are any. An arm without its
+    model, or without training examples to show, is skipped with a note. Writes predictions.parquet (amber),
+    report.json and report.html (amber: shows cases) into `out`. Finished answers are kept in `cache`; after a kill,
+    the same call goes on where it stopped.
 
-    Raises `UsageError` if no arm can be run, `PreceptorError` for a data set without cases, one whose splits
-    mix, or a model that cannot be loaded.
+    Raises `UsageError` if no arm can be run, `PreceptorError` for a data set without cases, one whose splits mix, or
+    a model that cannot be loaded.
     """
     started = time.monotonic()
-    examples = read_examples(dataset / EXAMPLES)
+    examples = read_examples(dataset / EXAMPLES) if dataset else []
     chosen = chosen_cases(examples if cases is None else cases, settings, dataset, given=cases is not None)
     train = usable([example for example in examples if example.split == "train"], chosen)
-    arms, skipped = _available(settings.arms, models)
+    arms, skipped = _available(settings.arms, models, bool(train))
     dtype = choose_dtype(cache / "number-format.json")
     by_arm = _run_arms(arms, models, chosen, train, settings, AnswerCache(cache), dtype, on_progress)
 
     used = {ARMS[arm][0]: models[ARMS[arm][0]] for arm in arms}
     report: dict[str, Any] = {
         "evaluation": VERSION,
-        "dataset": _version_name(dataset),
+        "dataset": _version_name(dataset) if dataset else "none",
         "cases": "test split" if cases is None else "cases given by file",
         **case_facts(chosen),
         "settings": settings.model_dump(mode="json"),
@@ -97,13 +98,13 @@ def evaluate(
 
 
 def chosen_cases(
-    examples: Sequence[Example], settings: EvaluationSettings, where: Path, *, given: bool
+    examples: Sequence[Example], settings: EvaluationSettings, where: Path | None, *, given: bool
 ) -> list[Example]:
     """Return the cases to answer, by id: all that were given, or the test split; at most `max_cases` of them."""
     cases = sorted((e for e in examples if given or e.split == "test"), key=lambda e: e.example_id)
     if not cases:
         raise PreceptorError(
-            f"{where}: there is no test case to evaluate on. With few patients none may fall into the test split: "
+            f"{where or 'The cases given'}: there is no test case to evaluate on. With few patients none may fall into the test split: "
             "take in more documents, or raise curation.test_share."
         )
     for case in cases:
@@ -112,20 +113,26 @@ def chosen_cases(
 
 
 def _available(
-    wanted: Sequence[str], models: Mapping[str, ArmModel]
+    wanted: Sequence[str], models: Mapping[str, ArmModel], can_show: bool
 ) -> tuple[list[str], list[dict[str, str]]]:
-    unknown = [arm for arm in wanted if arm not in ARMS]
-    if unknown:
-        raise UsageError(f"There is no arm {unknown[0]!r}; arms are {', '.join(ARMS)}.")
-    why = {
+    missing = {
         "base": "no base model was given",
         "finetuned": "no fine-tuned model was given",
         "champion": "there is no champion yet",
     }
-    arms = [arm for arm in ARMS if arm in wanted and ARMS[arm][0] in models]
-    skipped = [
-        {"arm": arm, "why": why[ARMS[arm][0]]} for arm in ARMS if arm in wanted and ARMS[arm][0] not in models
-    ]
+    for arm in wanted:
+        if arm not in ARMS:
+            raise UsageError(f"There is no arm {arm!r}; arms are {', '.join(ARMS)}.")
+    arms, skipped = [], []
+    for arm, (role, _) in ARMS.items():
+        if arm not in wanted:
+            continue
+        if role not in models:
+            skipped.append({"arm": arm, "why": missing[role]})
+        elif arm in SHOWS_EXAMPLES and not can_show:
+            skipped.append({"arm": arm, "why": "there is no clinical training example to show or retrieve"})
+        else:
+            arms.append(arm)
     if not arms:
         reasons = "; ".join(f"{entry['arm']}: {entry['why']}" for entry in skipped) or "none was named"
         raise UsageError(f"No arm can be run ({reasons}).")
@@ -184,7 +191,7 @@ def _run_arms(
 
 
 def _notes(arms: Sequence[str], cases: Sequence[Example], train: Sequence[Example]) -> list[str]:
-    if not {"fewshot", "rag", "finetuned+rag"}.intersection(arms):
+    if not SHOWS_EXAMPLES.intersection(arms):
         return []
     bare = sorted({case.task for case in cases} - {example.task for example in train})
     return [

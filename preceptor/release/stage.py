@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -145,9 +144,10 @@ def _bundle(
         "recipe": model.manifest["config"],
         "code": {
             "version": __version__,
-            "commit": _commit(),
-            "release": VERSION,
+            "curation": curated["code"],
             "training": model.manifest["code"],
+            "evaluation": evaluation.manifest["code"],
+            "release": VERSION,
         },
         "lock": f"sha256:{file_sha256(ROOT / 'uv.lock')}",
         "base_model": {"name": model.facts["base_model"], "digest": model.facts["base_digest"]},
@@ -161,16 +161,4 @@ def _bundle(
             "training": model.manifest["config"]["recipe"]["seed"],
             "evaluation": settings.evaluation.seed,
         },
-        "settings": settings.model_dump(mode="json"),
     }
-
-
-def _commit() -> str | None:
-    """The commit of the checkout; None where there is no git, as in an image built from a release."""
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from preceptor.training.checkpoints import last_checkpoint
 from preceptor.training.jobs import TrainingJob, load_job
 from preceptor.training.recipe import Recipe
-from preceptor.versions import write_atomic
+from preceptor.versions import checkout_commit, write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -256,6 +256,13 @@ def _pipes() -> Iterator[Any]:
     finally:
         if context is not None:
             context.close()
+
+
+def _tags(job: TrainingJob) -> dict[str, str]:
+    tags = {"preceptor.job": job.digest}
+    if commit := checkout_commit():
+        tags["mlflow.source.git.commit"] = commit
+    return tags
 
 
 if __name__ == "__main__":

@@ -101,19 +101,15 @@ def test_the_page_is_whole_by_itself_and_escapes_what_models_write(finished):
     assert "What was not measured" in page and "No clinician judged" in page
 
 
-def test_hostile_answers_cannot_break_out_of_the_page(example_maker):
-    from preceptor.evaluation.facts import Prediction
-    from preceptor.evaluation.report import side_by_side
-
-    case = example_maker(1, "test", "summary")
-    rows = [
-        Prediction(case, "base", "<script>alert(1)</script>", 1, 1, True, False, False, 0.1, {"rouge_l": 0.1})
-    ]
-    from preceptor.evaluation.report import _template
-
-    assert side_by_side({"base": rows})[0]["answers"][0]["text"].startswith("<script>")
-    inner = _template().environment.from_string("{{ text }}").render(text=rows[0].answer)
-    assert "<script>" not in inner
+def test_what_a_model_or_document_says_cannot_become_markup(base, tmp_path, example_maker):
+    hostile = "<script>alert(1)</script>"
+    case = replace(
+        example_maker(1, "test", "summary"), prompt=f"Summarise. {hostile}", answer=hostile, specialty=hostile
+    )
+    settings = SETTINGS.model_copy(update={"arms": ("base",)})
+    evaluate(None, {"base": base}, settings, tmp_path / "cache", tmp_path / "out", cases=[case])
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "<script" not in page and page.count("&lt;script&gt;") == 3
 
 
 def test_fewer_cases_on_demand_and_only_named_arms(base, dataset, tmp_path):
@@ -194,3 +190,10 @@ def test_a_task_without_examples_is_noted(base, tmp_path, example_maker):
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert len(report["notes"]) == 1 and report["notes"][0].startswith("differential")
     assert report["comparisons"]["fewshot_vs_base"]["difference"] == 0.0
+
+
+def test_cases_by_themselves_are_answered_by_the_arms_that_show_nothing(base, tmp_path, example_maker):
+    settings = SETTINGS.model_copy(update={"arms": ("base", "fewshot", "rag")})
+    cases = [example_maker(1, "test", "summary")]
+    facts = evaluate(None, {"base": base}, settings, tmp_path / "cache", tmp_path / "out", cases=cases)
+    assert list(facts["headline"]) == ["base"] and [s["arm"] for s in facts["skipped"]] == ["fewshot", "rag"]

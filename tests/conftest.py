@@ -1,0 +1,23 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import os
+
+# Before any library is imported: tests reach no hub, send no statistics and draw no bars.
+os.environ.update(
+    HF_HUB_OFFLINE="1",
+    MLFLOW_DISABLE_TELEMETRY="true",
+    DO_NOT_TRACK="true",
+    GX_ANALYTICS_ENABLED="false",
+    TOKENIZERS_PARALLELISM="false",
+    TQDM_DISABLE="1",
+)
+for name in (
+    "PRECEPTOR_HOME",
+    "PRECEPTOR_PROFILE",
+    "PRECEPTOR_CONFIG",
+    "PRECEPTOR_MASTER_KEY",
+    "DAGSTER_HOME",
+):
+    os.environ.pop(name, None)

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+from preceptor.errors import GateRefused
+from preceptor.quality import check, require
+from preceptor.quality.gate import SUITES
+
+GOOD = {
+    "example_id": "a-1",
+    "task": "summary",
+    "split": "train",
+    "prompt_characters": 100,
+    "answer_characters": 10,
+    "documents": 1,
+    "patient_splits": 1,
+    "provenance": "clinical",
+}
+
+
+def frame(**changes):
+    return pd.DataFrame([GOOD, {**GOOD, "example_id": "a-2", **changes}])
+
+
+def test_good_data_pass_and_may_be_used(tmp_path):
+    assert check(tmp_path, "curated_examples", "v1", frame()).passed
+    assert require(tmp_path, "curated_examples", "v1").rows == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"example_id": "a-1"}, "example-once"),
+        ({"split": "exam"}, "split-valid"),
+        ({"patient_splits": 2}, "patient-in-one-split"),
+        ({"prompt_characters": 0}, "prompt-has-text"),
+        ({"answer_characters": 0}, "answer-has-text"),
+        ({"documents": 0}, "names-its-documents"),
+        ({"provenance": "synthetic"}, "clinical-only"),
+    ],
+)
+def test_a_planted_fault_is_caught_by_its_rule_and_stops_who_comes_next(tmp_path, changes, rule):
+    verdict = check(tmp_path, "curated_examples", "v1", frame(**changes))
+    assert [r["rule"] for r in verdict.results if not r["passed"]] == [rule]
+    with pytest.raises(GateRefused, match=rule):
+        require(tmp_path, "curated_examples", "v1")
+
+
+def test_a_verdict_holds_counts_and_never_values(tmp_path):
+    check(tmp_path, "curated_examples", "v1", frame(split="Quackenbush"))
+    stored = (tmp_path / "verdicts" / "curated_examples-v1.json").read_text()
+    assert "Quackenbush" not in stored
+    failed = [r for r in json.loads(stored)["results"] if not r["passed"]]
+    assert [(r["rule"], r["unexpected"], r["rows"]) for r in failed] == [("split-valid", 1, 2)]
+
+
+def test_a_version_that_was_never_judged_is_refused(tmp_path):
+    with pytest.raises(GateRefused, match="gate-not-run"):
+        require(tmp_path, "curated_examples", "v1")
+
+
+def test_a_verdict_of_another_suite_does_not_count(tmp_path, monkeypatch):
+    check(tmp_path, "curated_examples", "v1", frame())
+    changed = tmp_path / "suites"
+    changed.mkdir()
+    suite = json.loads((SUITES / "curated_examples.json").read_text())
+    suite["about"] = "changed"
+    (changed / "curated_examples.json").write_text(json.dumps(suite))
+    monkeypatch.setattr("preceptor.quality.gate.SUITES", changed)
+    with pytest.raises(GateRefused, match="gate-not-run"):
+        require(tmp_path, "curated_examples", "v1")
+
+
+def test_no_synthetic_rows_pass_their_suite(tmp_path):
+    columns = ["example_id", "provenance", "split", "generator", "seeds", "share_over_cap"]
+    assert check(tmp_path, "synthetic_examples", "v1", pd.DataFrame(columns=columns)).passed
+
+
+@pytest.mark.parametrize("path", sorted(SUITES.glob("*.json")), ids=lambda p: p.stem)
+def test_every_expectation_has_a_rule_name_of_its_own(path):
+    rules = [e["rule"] for e in json.loads(path.read_text())["expectations"]]
+    assert len(rules) == len(set(rules)) > 0

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from preceptor.errors import GateRefused
+from preceptor.models import resolve
+from preceptor.records import Example
+from preceptor.settings import SynthesisSettings, Workspace
+from preceptor.synthesis.filters import Candidate, Seen, refusal, runs
+from preceptor.synthesis.generators import OpenAIServer, make_generator
+from preceptor.synthesis.stage import synthesize
+from preceptor.tables import EXAMPLES, read_examples, write_examples
+from preceptor.versions import make_version
+
+SOURCE = (
+    "She has had palpitations for 3 days with a heart rate of 140 and no chest pain; she takes metoprolol 50 mg and "
+    "apixaban 5 mg, her blood pressure is 128 over 76 and the lungs are clear."
+)
+REWRITTEN = (
+    "For 3 days there have been palpitations, the heart rate being 140 without pain in the chest; metoprolol 50 mg and "
+    "apixaban 5 mg are taken, blood pressure reads 128 over 76, lungs sound clear."
+)
+SEED = Example(
+    example_id="s-1",
+    task="coding_cardiology",
+    split="train",
+    patient_ref="p-1",
+    document_refs=("d-1",),
+    specialty="cardiology",
+    prompt=f"Assign the codes.\n\n{SOURCE}",
+    answer="R00.2: palpitations",
+)
+NOTHING = Seen(frozenset(), 13)
+
+
+def test_a_faithful_rewrite_is_accepted():
+    assert refusal(Candidate(REWRITTEN, SOURCE, SEED), NOTHING) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("Palpitations.", "too-short"),
+        (SOURCE, "near-copy"),
+        (REWRITTEN.replace("140", "160"), "numbers-invented"),
+        (
+            "There were palpitations and the heart ran at 140 without any pain in the chest, the lungs sounded "
+            "clear and nothing else was found at all today in this person.",
+            "numbers-lost",
+        ),
+        (REWRITTEN.replace("are taken", "are taken as Henderson said"), "names-invented"),
+        (REWRITTEN.replace("palpitations", "fluttering"), "evidence-lost"),
+        (REWRITTEN + " <|im_end|>", "control-tokens"),
+        (REWRITTEN + " write to someone@example.org", "identifier-shape"),
+    ],
+)
+def test_each_filter_takes_what_breaks_it(text, rule):
+    assert refusal(Candidate(text, SOURCE, SEED), NOTHING) == rule
+
+
+def test_a_text_that_repeats_the_test_split_is_refused():
+    seen = Seen(frozenset(runs(REWRITTEN, 13)), 13)
+    assert refusal(Candidate(REWRITTEN, SOURCE, SEED), seen) == "test-overlap"
+
+
+def test_nothing_is_sent_to_a_server_that_nobody_has_allowed():
+    settings = SynthesisSettings(generator="openai", endpoint="http://127.0.0.1:9/v1", endpoint_model="m")
+    with pytest.raises(GateRefused, match="endpoint-not-allowed"):
+        make_generator(settings, lambda: pytest.fail("no base model is needed"))
+
+
+class _Server(BaseHTTPRequestHandler):
+    asked: list[dict] = []
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        _Server.asked.append(body)
+        answer = json.dumps({"choices": [{"message": {"content": f" {REWRITTEN} "}}]}).encode()
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def server():
+    """A real HTTP server on the loopback interface that speaks the chat-completions interface."""
+    running = HTTPServer(("127.0.0.1", 0), _Server)
+    threading.Thread(target=running.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{running.server_port}/v1"
+    running.shutdown()
+    running.server_close()
+
+
+def test_an_openai_compatible_server_is_asked_and_its_words_are_taken(server):
+    assert OpenAIServer(server, "scribe", 100).generate(["Rewrite this."], seed=3) == [REWRITTEN]
+    assert _Server.asked[-1]["messages"] == [{"role": "user", "content": "Rewrite this."}]
+    assert _Server.asked[-1]["model"] == "scribe"
+
+
+def curated(root):
+    rows = [dataclasses.replace(SEED, example_id=f"s-{n}", patient_ref=f"p-{n}") for n in range(8)]
+    rows.append(
+        dataclasses.replace(SEED, example_id="t-1", split="test", patient_ref="p-t", prompt="Q\n\nOther.")
+    )
+
+    def write(folder):
+        write_examples(folder / EXAMPLES, rows)
+        return {"by_task": {"coding_cardiology": {"train": 8, "validation": 0, "test": 1}}}
+
+    return make_version(root, "curated", inputs={}, config=1, code="1", write=write)
+
+
+def test_rows_are_marked_capped_and_in_the_training_split(tmp_path, server):
+    settings = SynthesisSettings(
+        generator="openai",
+        endpoint=server,
+        endpoint_model="scribe",
+        endpoint_allowed=True,
+        candidates=6,
+        max_share=0.2,
+    )
+    version = synthesize(
+        tmp_path, curated(tmp_path), settings, lambda: pytest.fail("no base model is needed")
+    )
+    rows = read_examples(version.path / EXAMPLES)
+    # One server that always says the same gives one row: the others repeat it.
+    assert [(r.provenance, r.split, r.seeds) for r in rows] == [("synthetic", "train", ("s-0",))]
+    assert rows[0].generator == f"openai:{server}:scribe"
+    assert rows[0].prompt_hash
+    assert rows[0].answer == SEED.answer
+    assert version.facts["refused"] == {"repeats-another": 5}
+    assert not list((tmp_path / "synthetic").glob(".candidates*"))
+
+
+def test_this_machines_model_writes_the_same_for_the_same_seed(tmp_path):
+    base = resolve("tiny", Workspace(tmp_path))
+    generator = make_generator(SynthesisSettings(max_new_tokens=8), lambda: base)
+    first = generator.generate(["Rewrite this.", "And this, which is longer."], seed=1)
+    assert generator.generate(["Rewrite this.", "And this, which is longer."], seed=1) == first
+    assert len(first) == 2
