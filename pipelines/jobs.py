@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets._shared import batches, quiet
+from assets._shared import quiet
 from assets.curated import curated_examples
 from assets.evaluation import evaluation_report
 from assets.model import fine_tuned_model
@@ -16,7 +16,6 @@ from resources import WorkspaceResource
 pipeline = dg.define_asset_job(
     "pipeline",
     selection=dg.AssetSelection.all() - dg.AssetSelection.assets(champion),
-    partitions_def=batches,
     description="The main job: a batch of raw documents in, an evaluated candidate that waits for approval out.",
 )
 

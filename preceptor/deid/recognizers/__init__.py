@@ -1,0 +1,1 @@
+"""Presidio recognisers for clinical text, one family of identifiers a module. Usable in any Presidio registry."""

@@ -1,0 +1,66 @@
+"""Making one list of sorted, separate spans out of what many recognisers say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import regex
+
+from preceptor.deid.types import same_family
+from preceptor.records import Span
+
+_EDGE = " \t\r\n.,;:()[]{}<>\"'“”‘’*_|/-=–—"
+
+
+def trimmed(span: Span, text: str) -> Span | None:
+    """The span without blanks and punctuation at its edges, or nothing if nothing is left."""
+    start, end = span.start, span.end
+    while start < end and text[start] in _EDGE:
+        start += 1
+    while end > start and text[end - 1] in _EDGE:
+        end -= 1
+    # A telephone number keeps its parenthesis.
+    if start and text[start - 1] == "(" and ")" in text[start:end]:
+        start -= 1
+    return Span(start, end, span.type, span.score, span.source) if end > start else None
+
+
+def resolve(spans: Iterable[Span], text: str) -> list[Span]:
+    """Overlaps settled: kin types are joined, others go to the higher score, then the longer span.
+
+    A weaker span that sticks out keeps the part outside, so that nothing found is uncovered again.
+    """
+    clean = [t for s in spans if (t := trimmed(s, text))]
+    clean.sort(key=lambda s: (-s.score, s.start - s.end, s.start))
+    kept: list[Span] = []
+    for span in clean:
+        pieces = [(span.start, span.end)]
+        for other in kept:
+            pieces = [p for a, b in pieces for p in _minus(a, b, other)]
+        joined = False
+        for n, other in enumerate(kept):
+            if other.start < span.end and span.start < other.end and (same_family(other.type, span.type)):
+                low, high = min(other.start, span.start), max(other.end, span.end)
+                if (
+                    all(k is other or k.end <= low or k.start >= high for k in kept)
+                    and "\n" not in text[low:high].strip()
+                ):
+                    kept[n] = Span(low, high, other.type, other.score, other.source)
+                    joined = True
+                    break
+        if joined:
+            continue
+        for a, b in pieces:
+            piece = trimmed(Span(a, b, span.type, span.score, span.source), text)
+            if piece and (
+                (a, b) == (span.start, span.end)
+                or regex.search(r"[\p{L}\d]{3}", text[piece.start : piece.end])
+            ):
+                kept.append(piece)
+    return sorted(kept, key=lambda s: s.start)
+
+
+def _minus(a: int, b: int, other: Span) -> list[tuple[int, int]]:
+    if other.end <= a or other.start >= b:
+        return [(a, b)]
+    return [(x, y) for x, y in ((a, other.start), (other.end, b)) if y > x]

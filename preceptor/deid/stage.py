@@ -1,0 +1,160 @@
+"""The de-identification stage: a batch of the vault in, a version of clean documents out."""
+
+from __future__ import annotations
+
+import collections
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from preceptor.deid import VERSION
+from preceptor.deid.batch import DeidResult, scrub_documents
+from preceptor.deid.engine import Deidentifier
+from preceptor.progress import Progress, silent
+from preceptor.quality import require
+from preceptor.records import DeidentifiedDocument, Labels
+from preceptor.settings import DeidSettings
+from preceptor.tables import DOCUMENTS, write_documents, write_rows
+from preceptor.vault import Vault
+from preceptor.versions import DatasetVersion, latest, make_version
+
+AUDIT, LEAKS = "audit.parquet", "leaks.parquet"
+
+
+def stage_of(batch: str) -> str:
+    """The name of the stage of a batch: each batch has its own line of versions."""
+    return f"deid-{batch}"
+
+
+def deidentify_batch(
+    vault: Vault,
+    batch: str,
+    data: Path,
+    settings: DeidSettings,
+    secret: bytes,
+    on_progress: Progress = silent,
+) -> DatasetVersion:
+    """Make the clean version of a batch: documents.parquet, audit.parquet (where what was found: offsets and types,
+    no text) and leaks.parquet (which document was withheld, by which rule).
+
+    A document in which the independent leak check finds anything is not in documents.parquet. Facts: documents,
+    withheld, spans, spans by type and by layer, leaks by rule.
+    """
+
+    def write(folder: Path) -> dict[str, Any]:
+        documents = list(vault.documents(batch))
+        records = {ref: vault.record(ref) for ref in {d.patient_ref for d in documents}}
+        known = {ref: record for ref, record in records.items() if record is not None}
+        by_file = {(d.patient_ref, d.file_name): d.document_ref for d in documents}
+        follows = {
+            d.document_ref: by_file.get((d.patient_ref, d.labels.follows))
+            for d in documents
+            if d.labels.follows
+        }
+        engine = Deidentifier(settings, secret)
+        results = list(scrub_documents(documents, known, engine, on_progress))
+        kept = [r for r in results if not r.leaks]
+        write_documents(folder / DOCUMENTS, [_document(r, batch, follows, secret) for r in kept])
+        write_rows(folder / AUDIT, _audit(results), _AUDIT_COLUMNS)
+        write_rows(folder / LEAKS, _leaks(kept), _LEAK_COLUMNS)
+        withheld = [r for r in results if r.leaks]
+        write_rows(folder / "withheld.parquet", _leaks(withheld), _LEAK_COLUMNS)
+        return _facts(results, kept)
+
+    return make_version(
+        data,
+        stage_of(batch),
+        inputs={batch: vault.manifest(batch)},
+        # The key is part of what made it; only a hash of it may be written down.
+        config={"deid": settings.model_dump(mode="json"), "key": hashlib.sha256(secret).hexdigest()[:12]},
+        code=VERSION,
+        write=write,
+    )
+
+
+def usable_versions(data: Path, batches: Sequence[str]) -> list[DatasetVersion]:
+    """The newest clean version of each batch that has one. Raises `GateRefused` for one that did not pass its gate."""
+    found = [latest(data, stage_of(batch)) for batch in batches]
+    versions = [v for v in found if v is not None]
+    for version in versions:
+        require(data, "deidentified_documents", version.name)
+    return versions
+
+
+_AUDIT_COLUMNS = {
+    "document_ref": "string",
+    "patient_ref": "string",
+    "start": "int",
+    "end": "int",
+    "type": "string",
+    "source": "string",
+    "score": "float",
+}
+_LEAK_COLUMNS = {"document_ref": "string", "patient_ref": "string", "rule": "string", "type": "string"}
+
+
+def _document(
+    result: DeidResult, batch: str, follows: Mapping[str, str | None], secret: bytes
+) -> DeidentifiedDocument:
+    return DeidentifiedDocument(
+        document_ref=result.document_ref,
+        patient_ref=result.patient_ref,
+        batch=batch,
+        note_type=result.note_type,
+        specialty=result.specialty,
+        encounter=_opaque(result.encounter, secret),
+        format=result.format,
+        text=result.text,
+        labels=Labels(
+            result.codes,
+            result.reference_summary,
+            tuple(result.differential),
+            follows.get(result.document_ref),
+        ),
+    )
+
+
+def _opaque(encounter: str | None, secret: bytes) -> str | None:
+    """An encounter number identifies; what the pipeline needs of it is only which documents share one."""
+    return "e-" + hmac.new(secret, encounter.encode(), "sha256").hexdigest()[:12] if encounter else None
+
+
+def _audit(results: Sequence[DeidResult]) -> list[dict[str, Any]]:
+    return [
+        {
+            "document_ref": r.document_ref,
+            "patient_ref": r.patient_ref,
+            "start": s.start,
+            "end": s.end,
+            "type": s.type,
+            "source": s.source,
+            "score": s.score,
+        }
+        for r in results
+        for s in r.spans
+    ]
+
+
+def _leaks(results: Sequence[DeidResult]) -> list[dict[str, Any]]:
+    return [
+        {"document_ref": r.document_ref, "patient_ref": r.patient_ref, "rule": leak.rule, "type": leak.type}
+        for r in results
+        for leak in r.leaks
+    ]
+
+
+def _facts(results: Sequence[DeidResult], kept: Sequence[DeidResult]) -> dict[str, Any]:
+    spans = [s for r in results for s in r.spans]
+    return {
+        "documents": len(kept),
+        "withheld": len(results) - len(kept),
+        "patients": len({r.patient_ref for r in kept}),
+        "spans": len(spans),
+        "by_type": dict(collections.Counter(s.type for s in spans).most_common()),
+        "by_source": dict(collections.Counter(s.source for s in spans).most_common()),
+        "leaks_by_rule": dict(
+            collections.Counter(leak.rule for r in results for leak in r.leaks).most_common()
+        ),
+    }

@@ -1,0 +1,151 @@
+"""One run of the whole pipeline through the real program, on a corpus with planted identifiers, shared by the tests."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+CORPUS = ROOT / "examples" / "corpus"
+
+# A patient who exists nowhere, with identifiers that nothing else contains.
+PLANTED = {
+    "patient_id": "Zx-Canary-31",
+    "name": "Zebulon Quackenbosh",
+    "dob": "1951-08-23",
+    "mrn": "QZX-9987123",
+    "phone": "(907) 555-0173",
+    "address": "4471 Wobblegate Terrace, Snufflebury, AK 99950",
+    "email": "zeb.quackenbosh@featherstone.example",
+    "relatives": ["Philomena Quackenbosh"],
+    "sex": "M",
+}
+PLANTED_TEXT = """CLINIC NOTE
+Patient: Zebulon Quackenbosh   MRN: QZX-9987123   DOB: 08/23/1951
+Mr. Quackenbosh was seen on 03/14/2024 for follow-up of hypertension ({n}). He lives at 4471 Wobblegate Terrace,
+Snufflebury, AK 99950 and can be reached at (907) 555-0173 or zeb.quackenbosh@featherstone.example. His wife Philomena
+drove him. Blood pressure 138/84, heart rate 72, lungs clear. Lisinopril 20 mg is continued, amlodipine 5 mg was
+added, and he will keep a home log of his readings for visit {n} next month. QUACKENBOSH, ZEBULON signed the consent.
+"""
+# What must be found nowhere outside the vault. A surrogate may share the shape, never the value.
+NEEDLES = (
+    "zebulon", "quackenbosh", "zx-canary", "qzx-9987123", "9987123", "555-0173", "wobblegate", "snufflebury",
+    "featherstone.example", "philomena", "08/23/1951", "1951-08-23", "19510823",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished `preceptor run` and what it left."""
+
+    home: Path
+    config: Path
+    temp: Path
+    result: dict
+    output: str
+
+    def call(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess:
+        return preceptor(self.home, self.config, self.temp, *arguments, stdin=stdin)
+
+
+def preceptor(home: Path, config: Path, temp: Path, *arguments: str, stdin: str | None = None):
+    """Call the program as a user would, with a temporary folder of its own."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PRECEPTOR_", "DAGSTER_"))}
+    return subprocess.run(
+        [sys.executable, "-c", "from preceptor.cli import main; main()", "--home", home, "--config", config, *arguments],
+        capture_output=True,
+        text=True,
+        input=stdin,
+        cwd=temp,
+        env=environment | {"TMPDIR": str(temp)},
+        check=False,
+    )
+
+
+def build_module():
+    if str(CORPUS) not in sys.path:
+        sys.path.append(str(CORPUS))
+    spec = importlib.util.spec_from_file_location("corpus_build", CORPUS / "build.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def plant(folder: Path) -> None:
+    """A part of the bundled corpus, and one note of the planted patient in every format."""
+    build = build_module()
+    documents = folder / "documents"
+    documents.mkdir(parents=True)
+    rows = [json.loads(line) for line in (CORPUS / "records.jsonl").read_text(encoding="utf-8").splitlines()]
+    patients = [r["patient_id"] for r in rows if r["kind"] == "patient"]
+    chosen = set(patients[::2])
+    kept = [r for r in rows if r["patient_id"] in chosen]
+    for row in kept:
+        if row["kind"] == "document":
+            shutil.copy(CORPUS / "documents" / row["file"], documents / row["file"])
+    kept.append({"kind": "patient", **PLANTED})
+    for n, (format, (write, suffix)) in enumerate(sorted(build.WRITERS.items())):
+        text = PLANTED_TEXT.format(n=f"number {n} {format}")
+        note = {
+            "note_id": f"Quackenbosh-{n}",
+            "note_type": "clinic note",
+            "specialty": "cardiology",
+            "style": "clean",
+            "patient_id": PLANTED["patient_id"],
+            "patient": {k: v for k, v in PLANTED.items() if k != "patient_id"},
+            "encounter": f"zx-canary-visit-{n}",
+            "text": text,
+            "spans": [],
+        }
+        name = f"zeb.quackenbosh@featherstone.example-{n}{suffix}"
+        (documents / name).write_bytes(write(note))
+        kept.append(
+            {
+                "kind": "document",
+                "file": name,
+                "patient_id": PLANTED["patient_id"],
+                "note_type": "clinic note",
+                "specialty": "cardiology",
+                "encounter": f"zx-canary-visit-{n}",
+                "codes": {"I10": ["hypertension"]},
+                "reference_summary": "A man with hypertension, Zebulon Quackenbosh, was given amlodipine.",
+            }
+        )
+    # Broken on purpose, with an identifier in its name and in its bytes: it must end in quarantine and nowhere else.
+    (documents / "quackenbosh-scan.pdf").write_bytes(b"%PDF-1.7\nZebulon Quackenbosh QZX-9987123")
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept)
+    (folder / "records.jsonl").write_text(lines, encoding="utf-8")
+
+
+def write_config(path: Path, corpus: Path, **changes) -> Path:
+    settings = {
+        "corpus": str(corpus / "documents"),
+        "corpus_records": str(corpus / "records.jsonl"),
+        "intake": {"max_file_mb": 5},
+        **changes,
+    }
+    path.write_text(json.dumps(settings))  # JSON is YAML
+    return path
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory) -> Run:
+    """The whole job with the tiny model, once."""
+    folder = tmp_path_factory.mktemp("pipeline")
+    # Lower-case names without planted words, so that paths in outputs are not mistaken for leaks.
+    plant(folder / "corpus")
+    config = write_config(folder / "config.yaml", folder / "corpus")
+    temp = folder / "tmp"
+    temp.mkdir()
+    home = folder / "home"
+    done = preceptor(home, config, temp, "run", "--profile", "smoke", "--json")
+    assert done.returncode == 0, done.stderr[-3000:]
+    return Run(home, config, temp, json.loads(done.stdout), done.stdout + done.stderr)

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import dagster as dg
+
+from pipelines.definitions import defs
+
+HEAVY = {"torch", "transformers", "mlflow", "pandas", "presidio_analyzer", "spacy", "great_expectations", "pyarrow"}
+
+
+def test_definitions_load_without_any_heavy_library():
+    """The UI, the daemon and every step pay for what is imported here; benchmarks/definitions.py has the seconds."""
+    code = (
+        "import sys, pipelines.definitions as d; d.defs.resolve_job_def('pipeline'); print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()).isdisjoint(HEAVY)
+
+
+def test_every_asset_has_a_group_an_owner_kinds_and_a_description():
+    for asset in defs.resolve_asset_graph().asset_nodes:
+        assert asset.group_name != "default", asset.key
+        assert asset.owners, asset.key
+        assert asset.kinds, asset.key
+        assert len(asset.description or "") > 40, asset.key
+
+
+def test_the_graph_leads_from_raw_documents_to_the_champion():
+    graph = defs.resolve_asset_graph()
+    above = graph.upstream_key_iterator(dg.AssetKey("champion"))
+    assert dg.AssetKey("raw_documents") in set(above)
+
+
+def test_all_automation_is_off_by_default():
+    assert {s.default_status for s in defs.sensors} == {dg.DefaultSensorStatus.STOPPED}
+    assert {s.default_status for s in defs.schedules} == {dg.DefaultScheduleStatus.STOPPED}
+    assert {s.name for s in defs.sensors} == {"approvals", "new_batches", "retraining_triggers"}
+
+
+def test_the_pipeline_job_promotes_nobody():
+    job = defs.resolve_job_def("pipeline")
+    assert "champion" not in {node.name for node in job.nodes}
+
+
+def test_an_unforeseen_error_leaves_no_text_in_dagsters_storage(tmp_path):
+    from assets._shared import quiet
+
+    marker = "Quackenbosh was admitted"
+
+    @dg.asset
+    @quiet
+    def fails() -> None:
+        raise ValueError(marker)
+
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        result = dg.materialize([fails], instance=instance, raise_on_error=False)
+        assert not result.success
+    stored = b"".join(p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
+    assert b"unexpected ValueError" in stored
+    assert marker.encode() not in stored

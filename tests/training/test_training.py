@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from preceptor.errors import PreceptorError, UsageError
+from preceptor.models import resolve
+from preceptor.records import Example
+from preceptor.settings import ROOT, TrainingSettings, Workspace
+from preceptor.tables import EXAMPLES, write_examples
+from preceptor.training.checkpoints import MARKER, last_checkpoint, seal_checkpoint
+from preceptor.training.data import to_chats
+from preceptor.training.jobs import collect, command, environment, finished_version, plan_job
+from preceptor.training.recipe import Recipe, load_recipe
+from preceptor.versions import make_version
+
+WORDS = "the patient has pain in left knee after fall and takes aspirin for it since two weeks with good effect".split()
+SMALL = {
+    "batch": {"tokens": 256, "max_length": 128, "packing": True},
+    "max_steps": 16,
+    "checkpoint_steps": 4,
+    "precision": "fp32",
+    "optimizer": {"learning_rate": 0.01},
+}
+
+
+def examples(count=24):
+    return [
+        Example(
+            example_id=f"e-{n:03d}",
+            task="summary",
+            split="validation" if n % 8 == 0 else "train",
+            patient_ref=f"p-{n}",
+            document_refs=(f"d-{n}",),
+            specialty="general",
+            prompt="Summarise.\n\n" + " ".join(WORDS[(n + i) % len(WORDS)] for i in range(24)),
+            answer=" ".join(WORDS[(n + i) % len(WORDS)] for i in range(6)),
+        )
+        for n in range(count)
+    ]
+
+
+class Setup:
+    def __init__(self, home: Path, processes: int = 0, **recipe):
+        import mlflow
+
+        self.workspace = Workspace(home)
+        self.base = resolve("tiny", self.workspace)
+        self.recipe = Recipe(**(SMALL | recipe))
+        self.settings = TrainingSettings(processes=processes)
+
+        def write(folder):
+            write_examples(folder / EXAMPLES, examples())
+            return {}
+
+        self.data = [make_version(home / "data", "curated", inputs={}, config=1, code="1", write=write)]
+        self.workspace.mlflow.mkdir(parents=True, exist_ok=True)
+        uri = f"sqlite:///{self.workspace.mlflow / 'mlflow.db'}"
+        client = mlflow.MlflowClient(uri)
+        found = client.get_experiment_by_name("t")
+        experiment = found.experiment_id if found else client.create_experiment("t")
+        self.client = client
+        self.job = plan_job(
+            self.workspace, self.base, self.data, self.recipe, self.settings, uri, experiment
+        )
+
+    def start(self) -> subprocess.Popen:
+        return subprocess.Popen(
+            command(self.job),
+            env=os.environ | environment(self.job) | {"PYTHONWARNINGS": "ignore"},
+            cwd=ROOT,
+            start_new_session=True,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def finish(self) -> dict:
+        process = self.start()
+        _, said = process.communicate(timeout=400)
+        assert process.returncode == 0, said[-2000:]
+        return json.loads((Path(self.job.folder) / "result.json").read_text())
+
+    def collect(self):
+        return collect(self.workspace, self.job, self.base, self.data, self.recipe)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    setup = Setup(tmp_path_factory.mktemp("undisturbed"))
+    return setup, setup.finish()
+
+
+def losses(result):
+    return [row["loss"] for row in result["history"] if "loss" in row]
+
+
+def test_training_learns_and_leaves_a_version_that_is_not_trained_again(undisturbed):
+    setup, result = undisturbed
+    assert result["ended"] == "finished"
+    assert result["last_loss"] < result["first_loss"] - 0.5
+    version = setup.collect()
+    assert (version.path / "adapter_model.safetensors").exists()
+    assert (version.path / "tokenizer.json").exists()
+    found = finished_version(setup.workspace, setup.base, setup.data, setup.recipe, setup.settings)
+    assert found.name == version.name
+
+
+def test_loss_and_speed_reach_mlflow_while_it_runs(undisturbed):
+    setup, result = undisturbed
+    history = setup.client.get_metric_history(result["run_id"], "loss")
+    assert [m.step for m in history] == list(range(1, 17))
+    assert setup.client.get_metric_history(result["run_id"], "tokens_per_second")
+    assert setup.client.get_run(result["run_id"]).info.status == "FINISHED"
+
+
+def test_killed_with_9_and_resumed_it_ends_with_the_same_losses(undisturbed, tmp_path):
+    _, whole = undisturbed
+    setup = Setup(tmp_path)
+    process = setup.start()
+    marker = Path(setup.job.folder) / "checkpoints" / "checkpoint-4" / MARKER
+    deadline = time.monotonic() + 200
+    while not marker.exists():
+        assert process.poll() is None, process.stderr.read()[-2000:]
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    with pytest.raises(PreceptorError, match="no result"):
+        setup.collect()
+    # A later checkpoint that lost its optimizer must not count: it would go on with a fresh one, silently.
+    torn = marker.parent.parent / "checkpoint-99"
+    torn.mkdir()
+    (torn / "trainer_state.json").write_text("{}")
+    resumed = setup.finish()
+    assert not torn.exists()
+    assert losses(resumed) == pytest.approx(losses(whole), abs=1e-3)
+    assert len(setup.client.search_runs(["1"])) == 1
+
+
+def test_a_checkpoint_counts_only_whole_and_only_for_its_job(tmp_path):
+    for step in (4, 8, 12):
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        (folder / "optimizer.pt").write_bytes(b"x" * step)
+        seal_checkpoint(folder, "job")
+    (tmp_path / "checkpoint-12" / "optimizer.pt").write_bytes(b"short")
+    (tmp_path / "checkpoint-16").mkdir()
+    assert last_checkpoint(tmp_path, "job") == tmp_path / "checkpoint-8"
+    assert last_checkpoint(tmp_path, "another") is None
+
+
+def test_two_processes_with_zero_2_learn_as_one_does(undisturbed, tmp_path):
+    """Two CPU processes over gloo stand for two devices; the first run compiles a small operator."""
+    _, whole = undisturbed
+    result = Setup(tmp_path, processes=2, zero_stage=2).finish()
+    assert result["processes"] == 2
+    assert result["steps"] == 16
+    assert losses(result)[0] == pytest.approx(losses(whole)[0], abs=0.1)
+    assert result["last_loss"] < result["first_loss"] - 0.5
+
+
+def test_loss_is_on_the_answer_only(tmp_path):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from trl import SFTConfig, SFTTrainer
+
+    base = resolve("tiny", Workspace(tmp_path))
+    tokenizer = AutoTokenizer.from_pretrained(base.path)
+    rows = [{"example_id": "1", "prompt": "What is it?", "answer": "It is gout."}]
+    chats, _ = to_chats(rows, tokenizer, 512)
+    trainer = SFTTrainer(
+        model=AutoModelForCausalLM.from_pretrained(base.path),
+        args=SFTConfig(output_dir=str(tmp_path), use_cpu=True, bf16=False, report_to="none"),
+        train_dataset=chats,
+        processing_class=tokenizer,
+    )
+    labels = trainer.data_collator([trainer.train_dataset[0]])["labels"][0]
+    learnt = tokenizer.decode([token for token in labels.tolist() if token >= 0])
+    assert learnt.strip() == "It is gout.<|im_end|>"
+
+
+def test_an_example_that_is_too_long_is_counted_and_not_cut(tmp_path):
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(resolve("tiny", Workspace(tmp_path)).path)
+    rows = [
+        {"example_id": "1", "prompt": "short", "answer": "yes"},
+        {"example_id": "2", "prompt": "long " * 500, "answer": "no"},
+    ]
+    chats, too_long = to_chats(rows, tokenizer, 100)
+    assert (len(chats), too_long) == (1, 1)
+    with pytest.raises(PreceptorError, match="example-too-long"):
+        to_chats(rows[1:], tokenizer, 100)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "recipes" / "train").glob("*.yaml")), ids=lambda p: p.stem)
+def test_every_shipped_recipe_is_valid(path):
+    load_recipe(path)
+
+
+def test_a_wrong_recipe_names_key_file_and_line(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("method: {name: lora}\nbatch:\n  tokns: 3\n")
+    with pytest.raises(UsageError, match=r"mine.yaml, line 3: batch.tokns: unknown key"):
+        load_recipe(path)
+    assert load_recipe(ROOT / "recipes/train/lora-cpu.yaml", {"optimizer.learning_rate": 1e-3}).optimizer.learning_rate == 1e-3
