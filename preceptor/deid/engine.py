@@ -1,125 +1,211 @@
-"""The de-identifier: Presidio's engines with our recognisers and operators, one patient at a time."""
+"""De-identification of all documents of one patient together."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from preceptor.deid.merging import merge
-from preceptor.deid.tokens import case_style
+import regex
+
+from preceptor.deid.record_matching import find_names, find_record, name_words
+from preceptor.deid.spans import resolve
+from preceptor.deid.tokens import case_style, fold
+from preceptor.deid.types import DIRECT, NUMBERS, PEOPLE, REPEATED, TYPES
+from preceptor.deid.words import clinical_words, is_ordinary, lexicon
 from preceptor.records import PatientRecord, Span
+from preceptor.settings import DeidSettings
 
 if TYPE_CHECKING:
-    from preceptor.settings import DeidSettings
+    from presidio_analyzer import AnalyzerEngine
 
 
 @dataclass(frozen=True, slots=True)
 class Scrubbed:
-    """A text without identifiers, and the spans of the original that were found (kept ones among them).
-
-    `pieces` maps the original to the text: (start, end, new start, new end) of every replaced stretch, in order.
-    """
+    """`text` without identifiers; `spans` on the original; `moves`: (start, end, new start, new end) of each span."""
 
     text: str
     spans: list[Span]
-    pieces: tuple[tuple[int, int, int, int], ...] = ()
+    moves: tuple[tuple[int, int, int, int], ...] = ()
 
-    def position(self, offset: int) -> int:
-        """Where an offset of the original lies in the text; inside a replaced stretch, that stretch's start."""
-        moved = 0
-        for start, end, new_start, new_end in self.pieces:
-            if offset >= end:
-                moved = new_end - end
-            elif offset > start:
-                return new_start
-            else:
+    def position(self, at: int, end: bool = False) -> int:
+        """Where an offset of the original lies in the scrubbed text; inside a span, its edge."""
+        shift = 0
+        for a, b, c, d in self.moves:
+            if at <= a:
                 break
-        return offset + moved
+            if at < b:
+                return d if end else c
+            shift = d - b
+        return at + shift
+
+
+@cache
+def _analyzer(model: str) -> AnalyzerEngine:
+    import importlib.util
+
+    from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
+    from presidio_analyzer.nlp_engine import NerModelConfiguration, SpacyNlpEngine
+
+    from preceptor.deid.recognizers import dates, electronic, name_model, names, numbers, phones, places
+    from preceptor.errors import UsageError
+
+    if importlib.util.find_spec(model) is None:
+        raise UsageError(
+            f"The name model {model!r} (setting deid.name_model) is not an installed spaCy package. Install it or name another."
+        )
+    entities = ["PERSON", "PER", "GPE", "FAC", "LOC", "ORG"]
+    configuration = NerModelConfiguration(
+        model_to_presidio_entity_mapping={e: e for e in entities}, labels_to_ignore=[]
+    )
+    nlp = SpacyNlpEngine(
+        models=[{"lang_code": "en", "model_name": model}], ner_model_configuration=configuration
+    )
+    nlp.load()
+    kinds = (
+        dates.DateRecognizer,
+        dates.AgeRecognizer,
+        electronic.EmailRecognizer,
+        electronic.WebRecognizer,
+        electronic.UsernameRecognizer,
+        names.NameRecognizer,
+        numbers.SsnRecognizer,
+        numbers.RecordNumberRecognizer,
+        numbers.LicenseRecognizer,
+        numbers.VehicleRecognizer,
+        numbers.DeviceRecognizer,
+        numbers.BiometricRecognizer,
+        numbers.OtherNumberRecognizer,
+        phones.PhoneRecognizer,
+        places.PlaceRecognizer,
+        places.OrganisationRecognizer,
+        places.ProfessionRecognizer,
+    )
+    recognizers = [kind() for kind in kinds] + [name_model.ModelRecognizer(nlp.nlp["en"])]
+    return AnalyzerEngine(
+        registry=RecognizerRegistry(recognizers=recognizers), nlp_engine=nlp, supported_languages=["en"]
+    )
+
+
+@cache
+def _anonymizer() -> Any:
+    from presidio_anonymizer import AnonymizerEngine
+
+    from preceptor.deid.operators import MaskTypeOperator, SurrogateOperator
+
+    engine = AnonymizerEngine()
+    engine.add_anonymizer(SurrogateOperator)
+    engine.add_anonymizer(MaskTypeOperator)
+    return engine
 
 
 class Deidentifier:
-    """Finds and replaces identifiers. `secret` (32 bytes) keys surrogates and date shifts; models load at first use."""
+    """Finds and replaces what identifies. `secret`: 32 bytes that surrogates and date shifts are drawn from."""
 
     def __init__(self, settings: DeidSettings, secret: bytes) -> None:
-        self.settings = settings
-        self._secret = secret
+        self.settings, self._secret = settings, secret
 
     def spans(self, text: str, record: PatientRecord | None = None) -> list[Span]:
-        """The identifiers of one text: sorted, not overlapping, offsets in code points."""
-        return self._found([text], record)[0]
+        """Sorted, separate spans of one text by itself."""
+        return self.patient_spans([text], record)[0]
+
+    def patient_spans(self, texts: Sequence[str], record: PatientRecord | None = None) -> list[list[Span]]:
+        """The spans of all texts of one patient: what is found in one is looked for in all."""
+        raw = [self._first_pass(text, record) for text in texts]
+        resolved = [resolve(spans, text) for spans, text in zip(raw, texts, strict=True)]
+        people, values = _identities(texts, resolved)
+        again = [
+            resolve([*spans, *find_names(text, people, "consistency"), *_repeats(text, values)], text)
+            for spans, text in zip(raw, texts, strict=True)
+        ]
+        return again
 
     def scrub_patient(
         self, patient_ref: str, texts: Sequence[str], record: PatientRecord | None = None
     ) -> list[Scrubbed]:
-        """De-identify all documents of one patient together, in order.
+        """Replace the identifiers of all texts of one patient, one stand-in an identity, one date shift."""
+        from presidio_anonymizer.entities import OperatorConfig
 
-        What was found in one of them is searched for in all; a person keeps one surrogate and all dates move by one
-        number of days. In mode `mask`, each identifier becomes its type in brackets.
-        """
-        from preceptor.deid.operators import PatientContext, replace
+        from preceptor.deid.surrogates import Surrogates
 
-        found = self._found(texts, record)
-        context = PatientContext.build(self._secret, patient_ref, texts, found, record, self.settings)
-        return [replace(text, spans, context) for text, spans in zip(texts, found, strict=True)]
+        spans = self.patient_spans(texts, record)
+        values = [
+            (s.type, text[s.start : s.end]) for text, found in zip(texts, spans, strict=True) for s in found
+        ]
+        surrogates = Surrogates(self._secret, patient_ref, record, values, self.settings.date_shift_days)
+        if self.settings.mode == "surrogate":
+            operator = OperatorConfig("surrogate", {"surrogates": surrogates})
+        else:
+            operator = OperatorConfig("mask_type", {})
+        return [_apply(text, found, operator) for text, found in zip(texts, spans, strict=True)]
 
-    def _found(self, texts: Sequence[str], record: PatientRecord | None) -> list[list[Span]]:
-        from preceptor.deid.consistency import spread
-
-        first = [self._detect(text, record) for text in texts]
-        return spread(texts, first)
-
-    def _detect(self, text: str, record: PatientRecord | None) -> list[Span]:
-        from preceptor.deid.record_matching import PatientRecordRecognizer
-        from preceptor.deid.truecase import descanned, truecased
-
-        if not text.strip():
-            return []
-        engine = analyzer(self.settings.name_model)
-        ad_hoc = [PatientRecordRecognizer(record)] if record else []
-        found = self._analyze(engine, text, ad_hoc)
-        copy = truecased(text)
-        if copy:
-            found += self._model_only(engine, copy)
-        reading = descanned(text)
-        if reading:
-            found += self._analyze(engine, reading, ad_hoc)
-        return merge(text, [s for s in found if s.score >= self.settings.threshold])
-
-    def _analyze(self, engine: Any, text: str, ad_hoc: list[Any]) -> list[Span]:
-        results = engine.analyze(text=text, language="en", ad_hoc_recognizers=ad_hoc, score_threshold=0.0)
-        return [_span(r) for r in results]
-
-    def _model_only(self, engine: Any, text: str) -> list[Span]:
-        from preceptor.deid.recognizers.names_by_model import ModelNameRecognizer
-
-        artifacts = engine.nlp_engine.process_text(text, "en")
-        return [_span(r) for r in ModelNameRecognizer().analyze(text, [], artifacts)]
+    def _first_pass(self, text: str, record: PatientRecord | None) -> list[Span]:
+        results = _analyzer(self.settings.name_model).analyze(
+            text, language="en", entities=sorted(TYPES), score_threshold=self.settings.threshold
+        )
+        found = [Span(r.start, r.end, r.entity_type, round(r.score, 3), _source(r)) for r in results]
+        return found + (find_record(text, record) if record else [])
 
 
-def _span(result: Any) -> Span:
-    source = (result.recognition_metadata or {}).get(result.RECOGNIZER_NAME_KEY, "")
-    return Span(result.start, result.end, result.entity_type, round(result.score, 3), source)
+def _source(found: Any) -> str:
+    return (found.recognition_metadata or {}).get(found.RECOGNIZER_NAME_KEY, "")
 
 
-@lru_cache(maxsize=2)
-def analyzer(name_model: str) -> Any:
-    """Presidio's AnalyzerEngine with our recognisers only, made once per process.
+def _apply(text: str, spans: list[Span], operator: Any) -> Scrubbed:
+    from presidio_anonymizer.entities import RecognizerResult
 
-    Presidio's own are left out: telephone numbers by the phonenumbers library are most of its time, licences by
-    shape alone are mostly false, and its dates take "daily" for one.
-    """
-    import logging
+    out, moves, at, grown = [], [], 0, 0
+    # One call a span: Presidio would join neighbours of one type, and the positions of each are needed.
+    for s in spans:
+        piece = text[s.start : s.end]
+        new = (
+            _anonymizer()
+            .anonymize(piece, [RecognizerResult(s.type, 0, len(piece), s.score)], {"DEFAULT": operator})
+            .text
+        )
+        out += [text[at : s.start], new]
+        moves.append((s.start, s.end, s.start + grown, s.start + grown + len(new)))
+        grown += len(new) - len(piece)
+        at = s.end
+    return Scrubbed("".join(out) + text[at:], spans, tuple(moves))
 
-    from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
 
-    from preceptor.deid.name_model import NameModel
-    from preceptor.deid.registry import recognizers
+def _identities(
+    texts: Sequence[str], spans: list[list[Span]]
+) -> tuple[list[tuple[str, list[str]]], list[tuple[str, str]]]:
+    people: list[tuple[str, list[str]]] = []
+    values: dict[str, str] = {}
+    for text, found in zip(texts, spans, strict=True):
+        for s in found:
+            value = text[s.start : s.end]
+            if s.type in PEOPLE:
+                words = [
+                    w
+                    for w in name_words(value)
+                    if len(w) >= 3 and fold(w) not in lexicon("relations") and fold(w) not in clinical_words()
+                ]
+                # An ordinary word only counts from a whole name.
+                certain = s.score >= 0.5
+                words = [w for w in words if not is_ordinary(w) or len(name_words(value)) > 1]
+                if words and certain:
+                    people.append((s.type, words))
+            elif s.type in REPEATED and (len(value) >= 4 or s.type in DIRECT and len(value) >= 3):
+                if s.type in NUMBERS | {"EMAIL", "URL", "USERNAME", "STREET"} or not all(
+                    is_ordinary(w) for w in value.split()
+                ):
+                    values.setdefault(value, s.type)
+    return people, list(values.items())
 
-    # Presidio logs decisions with the text in them when asked to; nobody may ask.
-    logging.getLogger("decision_process").disabled = True
-    registry = RecognizerRegistry(recognizers=recognizers(), supported_languages=["en"])
-    model = NameModel(name_model)
-    model.load()
-    return AnalyzerEngine(registry=registry, nlp_engine=model, supported_languages=["en"], log_decision_process=False)
+
+def _repeats(text: str, values: list[tuple[str, str]]) -> list[Span]:
+    found = []
+    mixed = case_style(text) == "mixed"
+    for value, kind in values:
+        if kind in NUMBERS and sum(c.isdigit() for c in value) < 4 and not regex.search(r"\p{L}", value):
+            continue
+        body = r"\s+".join(map(regex.escape, value.split()))
+        for m in regex.finditer(rf"(?<![\p{{L}}\d]){body}(?![\p{{L}}\d])", text, regex.I):
+            if kind in NUMBERS or not mixed or m.group()[0].isupper() or not is_ordinary(value.split()[0]):
+                found.append(Span(m.start(), m.end(), kind, 0.7, "consistency"))
+    return found

@@ -65,9 +65,7 @@ def _md(m: regex.Match) -> bool:
     before, after = m.string[max(0, m.start() - 40) : m.start()], m.string[m.end() : m.end() + 20]
     if _NOT_DATE_AFTER.match(after) or (second in (2, 3, 4, 5, 6, 8, 10) and _NOT_DATE_BEFORE.search(before)):
         return False
-    if second in (3, 4, 5, 10, 6, 8, 2) and first <= second and not _DATE_BEFORE.search(before):
-        return False
-    return True
+    return not (second in (3, 4, 5, 10, 6, 8, 2) and first <= second and not _DATE_BEFORE.search(before))
 
 
 def _numeric(m: regex.Match) -> bool:

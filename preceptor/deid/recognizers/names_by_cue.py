@@ -346,7 +346,7 @@ def _labelled(text, match, type_, source, run, starts, tokens, style_at):
 
 
 def _plausible_label_value(value: str, style: str, source: str) -> bool:
-    words = [w for w in regex.findall(r"[\p{L}'’]{2,}", value)]
+    words = list(regex.findall(r"[\p{L}'’]{2,}", value))
     if not words:
         return source == "patient label"
     if all(is_ordinary(w) for w in words):
@@ -358,7 +358,7 @@ def _plausible_label_value(value: str, style: str, source: str) -> bool:
 
 
 def _is_believable(value: str, source: str) -> bool:
-    words = [w for w in regex.findall(r"[\p{L}'’]{2,}", value)]
+    words = list(regex.findall(r"[\p{L}'’]{2,}", value))
     if not words:
         return False
     if any(not is_ordinary(w) for w in words):
