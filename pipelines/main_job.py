@@ -6,6 +6,7 @@ environment. It ends by printing what waits for whom.
 
 import argparse
 import json
+import logging
 import os
 import sys
 import time
@@ -23,6 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
     warnings.filterwarnings("ignore")
+    logging.getLogger().setLevel(logging.WARNING)
     _quieten()
     from preceptor.errors import PreceptorError
     from preceptor.settings import Workspace, default_home, load_settings
@@ -54,6 +56,8 @@ def _quieten() -> None:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
         "PYTHONWARNINGS": "ignore",
+        "MLFLOW_LOGGING_LEVEL": "WARNING",
+        "DS_LOG_LEVEL": "error",
     }.items():
         os.environ.setdefault(name, value)
 
@@ -86,7 +90,11 @@ def _run_batches(workspace: Any, settings: Any) -> str | None:
             print(f"Batch {batch}", file=sys.stderr)
             only = None if batch == waiting[-1] else [dg.AssetKey(stage) for stage in BATCH_STAGES]
             result = job.execute_in_process(
-                instance=instance, partition_key=batch, asset_selection=only, raise_on_error=False
+                instance=instance,
+                partition_key=batch,
+                asset_selection=only,
+                raise_on_error=False,
+                run_config={"loggers": {"console": {"config": {}}}},
             )
             if not result.success:
                 return _failure(result)
