@@ -19,9 +19,8 @@ from resources import WorkspaceResource
 def curated_examples(context: dg.AssetExecutionContext, workspace: WorkspaceResource) -> dg.MaterializeResult:
     """Questions and answers for every use case, from all batches: filtered, without near-duplicates, split by
     patient, and clean of the test split."""
-    from preceptor.deid.stage import usable_versions
-
     from preceptor.curation.curate import curate
+    from preceptor.deid.stage import usable_versions
 
     data = workspace.workspace().data
     with workspace.vault() as vault:

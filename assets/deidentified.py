@@ -23,7 +23,6 @@ def deidentified_documents(
     """Notes without identifiers: the same surrogate throughout a patient's record, dates shifted, ages over 89 and
     ZIP codes generalised. A document in which the independent leak check finds anything is withheld."""
     from preceptor.deid.stage import deidentify_batch
-
     from preceptor.keys import deid_secret
 
     with workspace.vault() as vault:

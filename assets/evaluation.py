@@ -24,7 +24,6 @@ def evaluation_report(
     """Base, few-shot, RAG, fine-tuned, fine-tuned with RAG and the present champion on the same held-out cases, with
     confidence intervals, and a report that a clinician can read."""
     from preceptor.evaluation.stage import evaluate_newest
-
     from preceptor.release.stage import champion_model
 
     champion = champion_model(workspace.tracking(), workspace.workspace(), workspace.settings())

@@ -92,7 +92,8 @@ def _shortened(tokenizer: Any, texts: Sequence[str], room: int) -> tuple[list[st
     """Return the texts, each cut at its end so that all of them and the words around them take `room` tokens."""
     around = _length(tokenizer, with_context(["" for _ in texts], "")) + 8 * len(texts)
     lengths = [_length(tokenizer, text) for text in texts]
-    left, kept, shortened = room - around, [], False
+    left, shortened = room - around, False
+    kept: list[Any] = []
     for place in sorted(
         range(len(texts)), key=lambda i: lengths[i]
     ):  # short ones leave their rest to long ones

@@ -60,7 +60,16 @@ def preceptor(home: Path, config: Path, temp: Path, *arguments: str, stdin: str 
     """Call the program as a user would, with a temporary folder of its own."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PRECEPTOR_", "DAGSTER_"))}
     return subprocess.run(
-        [sys.executable, "-c", "from preceptor.cli import main; main()", "--home", home, "--config", config, *arguments],
+        [
+            sys.executable,
+            "-c",
+            "from preceptor.cli import main; main()",
+            "--home",
+            home,
+            "--config",
+            config,
+            *arguments,
+        ],
         capture_output=True,
         text=True,
         input=stdin,

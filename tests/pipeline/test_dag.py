@@ -127,7 +127,16 @@ def test_approval_promotion_and_rollback(run):
     assert refused.returncode == 3
     assert "no previous" in refused.stderr
     password = run.result["demo_approver_password"]
-    approve = ("release", "approve", "preceptor/1", "--as", "demo-approver", "--reason", "read it", "--password-stdin")
+    approve = (
+        "release",
+        "approve",
+        "preceptor/1",
+        "--as",
+        "demo-approver",
+        "--reason",
+        "read it",
+        "--password-stdin",
+    )
     assert run.call(*approve, stdin="not the password\n").returncode == 3
     approved = run.call(*approve, stdin=password + "\n")
     assert approved.returncode == 0, approved.stderr
@@ -180,7 +189,9 @@ def sensor_promotes(run) -> str:
 def test_a_failing_gate_stops_what_is_downstream_and_says_why(tmp_path, run):
     corpus = tmp_path / "corpus"
     (corpus / "documents").mkdir(parents=True)
-    (corpus / "documents" / "good.txt").write_text("Seen today for a cough. Lungs are clear. Return in two weeks.")
+    (corpus / "documents" / "good.txt").write_text(
+        "Seen today for a cough. Lungs are clear. Return in two weeks."
+    )
     (corpus / "documents" / "bad.pdf").write_bytes(b"%PDF-1.7 cut off")
     (corpus / "records.jsonl").write_text("")
     config = write_config(tmp_path / "config.yaml", corpus)

@@ -7,15 +7,24 @@ import dagster as dg
 
 from pipelines.definitions import defs
 
-HEAVY = {"torch", "transformers", "mlflow", "pandas", "presidio_analyzer", "spacy", "great_expectations", "pyarrow"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "mlflow",
+    "pandas",
+    "presidio_analyzer",
+    "spacy",
+    "great_expectations",
+    "pyarrow",
+}
 
 
 def test_definitions_load_without_any_heavy_library():
     """The UI, the daemon and every step pay for what is imported here; benchmarks/definitions.py has the seconds."""
-    code = (
-        "import sys, pipelines.definitions as d; d.defs.resolve_job_def('pipeline'); print(*sys.modules)"
+    code = "import sys, pipelines.definitions as d; d.defs.resolve_job_def('pipeline'); print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
     )
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
     assert set(done.stdout.split()).isdisjoint(HEAVY)
 
 

@@ -66,9 +66,7 @@ class Setup:
         found = client.get_experiment_by_name("t")
         experiment = found.experiment_id if found else client.create_experiment("t")
         self.client = client
-        self.job = plan_job(
-            self.workspace, self.base, self.data, self.recipe, self.settings, uri, experiment
-        )
+        self.job = plan_job(self.workspace, self.base, self.data, self.recipe, self.settings, uri, experiment)
 
     def start(self) -> subprocess.Popen:
         return subprocess.Popen(
@@ -208,4 +206,9 @@ def test_a_wrong_recipe_names_key_file_and_line(tmp_path):
     path.write_text("method: {name: lora}\nbatch:\n  tokns: 3\n")
     with pytest.raises(UsageError, match=r"mine.yaml, line 3: batch.tokns: unknown key"):
         load_recipe(path)
-    assert load_recipe(ROOT / "recipes/train/lora-cpu.yaml", {"optimizer.learning_rate": 1e-3}).optimizer.learning_rate == 1e-3
+    assert (
+        load_recipe(
+            ROOT / "recipes/train/lora-cpu.yaml", {"optimizer.learning_rate": 1e-3}
+        ).optimizer.learning_rate
+        == 1e-3
+    )

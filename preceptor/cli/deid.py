@@ -1,0 +1,133 @@
+"""`preceptor deid`: de-identify notes outside the pipeline, and score it."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from preceptor.cli._common import emit, json_option, settings, workspace
+from preceptor.errors import UsageError
+from preceptor.progress import reporter
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+OUT = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.group()
+def deid() -> None:
+    """De-identify notes outside the pipeline, and score it."""
+
+
+@deid.command()
+@click.argument("source", metavar="IN", type=FILE)
+@click.argument("target", metavar="OUT", type=OUT)
+@click.option("--records", type=FILE, help="JSONL of patients: {patient_id, name, dob, …}.")
+@click.option("--spans", type=OUT, help="Write where what was found: JSONL of spans on the original text.")
+@click.option("--mode", type=click.Choice(["surrogate", "mask"]), help="[default: the one of the settings]")
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
+@json_option
+def scrub(
+    source: Path,
+    target: Path,
+    records: Path | None,
+    spans: Path | None,
+    mode: str | None,
+    workers: int,
+    as_json: bool,
+) -> None:
+    """Write the notes of IN (JSONL: note_id, text, patient_id?, patient?) without identifiers to OUT, in their order.
+
+    Notes of one patient_id are read together; a note without one is a patient of its own.
+    """
+    from concurrent.futures import ProcessPoolExecutor
+
+    from preceptor.keys import deid_secret
+    from preceptor.versions import write_atomic
+
+    known = {str(row.get("patient_id")): row for _, row in _rows(records)} if records else {}
+    chosen = settings().deid
+    chosen = chosen.model_copy(update={"mode": mode}) if mode else chosen
+    groups: dict[str, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
+    for line, row in _rows(source):
+        if not isinstance(row.get("text"), str) or "note_id" not in row:
+            raise UsageError(f"{source}, line {line}: a row needs note_id and text (rule row-incomplete).")
+        patient = row.get("patient_id")
+        groups[f"patient {patient}" if patient is not None else f"note {line}"].append((line, row))
+    tasks = [(name, notes, known, chosen, deid_secret(workspace())) for name, notes in groups.items()]
+    progress, done = reporter("notes"), 0
+    total = sum(len(notes) for notes in groups.values())
+    found: dict[int, tuple[Any, str, list[dict[str, Any]]]] = {}
+    pool = ProcessPoolExecutor(workers) if workers > 1 else None
+    try:
+        for results in pool.map(_scrub_patient, tasks) if pool else map(_scrub_patient, tasks):
+            found.update(results)
+            done += len(results)
+            progress(done, total)
+    finally:
+        if pool:
+            pool.shutdown(cancel_futures=True)
+    ordered = [found[line] for line in sorted(found)]
+    write_atomic(target, "".join(_line({"note_id": n, "text": text}) for n, text, _ in ordered))
+    if spans:
+        write_atomic(spans, "".join(_line({"note_id": n, "spans": where}) for n, _, where in ordered))
+    facts = {"notes": len(ordered), "spans": sum(len(where) for _, _, where in ordered), "out": str(target)}
+    emit(facts, as_json, f"{facts['notes']} notes, {facts['spans']} identifiers: {target}")
+
+
+@deid.command()
+@click.argument("gold", type=FILE)
+@click.argument("pred", type=FILE)
+@json_option
+def score(gold: Path, pred: Path, as_json: bool) -> None:
+    """Compare PRED (note_id, spans) with GOLD (note_id, text, spans); misses are given by offset only."""
+    from preceptor.deid.scoring import score as compare
+
+    emit(compare([row for _, row in _rows(gold)], [row for _, row in _rows(pred)]), as_json)
+
+
+def _rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            row = None
+        if not isinstance(row, dict):
+            raise UsageError(f"{path}, line {number}: this is not one JSON object (rule row-not-json).")
+        rows.append((number, row))
+    return rows
+
+
+def _scrub_patient(task: tuple[Any, ...]) -> dict[int, tuple[Any, str, list[dict[str, Any]]]]:
+    from preceptor.deid.engine import Deidentifier
+    from preceptor.records import PatientRecord
+
+    name, notes, known, chosen, secret = task
+    record: PatientRecord | None = None
+    for _, row in notes:
+        for data in (row.get("patient"), known.get(str(row.get("patient_id")))):
+            if data:
+                more = PatientRecord.from_mapping(data, name)
+                record = record.merged(more) if record else more
+    scrubbed = Deidentifier(chosen, secret).scrub_patient(name, [row["text"] for _, row in notes], record)
+    return {
+        line: (
+            row["note_id"],
+            out.text,
+            [
+                {"start": s.start, "end": s.end, "type": s.type, "score": s.score, "source": s.source}
+                for s in out.spans
+            ],
+        )
+        for (line, row), out in zip(notes, scrubbed, strict=True)
+    }
+
+
+def _line(row: dict[str, Any]) -> str:
+    return json.dumps(row, ensure_ascii=False) + "\n"
