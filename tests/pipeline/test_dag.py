@@ -13,7 +13,8 @@ from pathlib import Path
 import dagster as dg
 import pyarrow.parquet as pq
 import pytest
-from conftest import NEEDLES, PLANTED, preceptor, write_config
+
+from tests.pipeline.conftest import NEEDLES, PLANTED, preceptor, write_config
 
 ASSETS = {
     "raw_documents", "deidentified_documents", "curated_examples", "synthetic_examples", "fine_tuned_model",
