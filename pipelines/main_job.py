@@ -23,6 +23,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="pipelines.main_job")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
+    # Libraries and the training process print to standard output; only the result may be there.
+    answer = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
     warnings.filterwarnings("ignore")
     logging.getLogger().setLevel(logging.WARNING)
     _quieten()
@@ -41,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"Error: {error}", file=sys.stderr)
         return error.exit_code
     result["seconds"] = round(time.monotonic() - started, 1)
-    print(json.dumps(result, indent=2) if options.json else _said(result))
+    print(json.dumps(result, indent=2) if options.json else _said(result), file=answer, flush=True)
     return 0
 
 
