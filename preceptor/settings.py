@@ -119,9 +119,8 @@ class Settings(_Section):
         True  # make an approver with a password shown once; off wherever real people approve
     )
     base_model: str = "smollm2-135m-instruct"  # a name of the catalogue, or hf:…, path:…, pypi:…
-    corpus: str | None = (
-        "examples/corpus"  # what `preceptor run` takes in before anything else; null: nothing
-    )
+    # What `preceptor run` takes in before anything else; null: nothing.
+    corpus: str | None = "examples/corpus/documents"
     corpus_records: str | None = "examples/corpus/records.jsonl"
     intake: IntakeSettings = IntakeSettings()
     deid: DeidSettings = DeidSettings()

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from preceptor.documents.intake import intake
+from preceptor.documents.stage import corpus_batch, take_in_corpus
 from preceptor.errors import UsageError
-from preceptor.settings import IntakeSettings
+from preceptor.settings import IntakeSettings, load_settings, resolve_path
 from preceptor.vault import Vault
 
 KEY = bytes(range(32))
@@ -110,3 +111,17 @@ def test_a_missing_path_and_a_bad_source_are_usage_errors(vault, inbox):
         intake([inbox / "nowhere"], vault, IntakeSettings())
     with pytest.raises(UsageError, match="--source"):
         intake([inbox], vault, IntakeSettings(), source="Dr. Who")
+
+
+def test_the_bundled_corpus_is_its_notes_and_nothing_else_of_the_folder(vault):
+    """The generator and its README lie beside the notes; neither is a clinical document."""
+    settings = load_settings("demo")
+    batch = corpus_batch(vault, settings)
+    take_in_corpus(vault, settings, batch)
+    rows = [
+        json.loads(line) for line in resolve_path(settings.corpus_records).read_text("utf-8").splitlines()
+    ]
+    named = {row["file"] for row in rows if row["kind"] == "document"}
+    assert {d.file_name for d in vault.documents(batch)} == named
+    assert vault.counts(batch).documents == len(named) >= 36 + 120
+    assert all(vault.record(d.patient_ref) is not None for d in vault.documents(batch))
