@@ -1,5 +1,9 @@
 """Stage 3: the quality gates at the boundaries, as blocking asset checks. Results are counts, never values."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import dagster as dg
 
 from assets._shared import quiet, table
@@ -31,6 +35,18 @@ def _result(verdict: Verdict) -> dg.AssetCheckResult:
     )
 
 
+def _judged(
+    workspace: WorkspaceResource, stage: str, suite: str, frame_of: Callable[[Path], Any]
+) -> dg.AssetCheckResult:
+    """The verdict of a suite on the newest version of a stage."""
+    from preceptor.quality import check
+    from preceptor.versions import newest
+
+    data = workspace.workspace().data
+    version = newest(data, stage)
+    return _result(check(data, suite, version.name, frame_of(version.path)))
+
+
 @dg.asset_check(
     asset=raw_documents, blocking=True, description="The batch has documents, and few were unreadable."
 )
@@ -58,13 +74,10 @@ def raw_documents_gate(
 def deidentified_documents_gate(
     context: dg.AssetCheckExecutionContext, workspace: WorkspaceResource
 ) -> dg.AssetCheckResult:
-    from preceptor.quality import check
+    from preceptor.deid.stage import stage_of
     from preceptor.quality.frames import deidentified
-    from preceptor.versions import newest
 
-    data = workspace.workspace().data
-    version = newest(data, f"deid-{_batch(context)}")
-    return _result(check(data, "deidentified_documents", version.name, deidentified(version.path)))
+    return _judged(workspace, stage_of(_batch(context)), "deidentified_documents", deidentified)
 
 
 @dg.asset_check(
@@ -74,13 +87,9 @@ def deidentified_documents_gate(
 )
 @quiet
 def curated_examples_gate(workspace: WorkspaceResource) -> dg.AssetCheckResult:
-    from preceptor.quality import check
     from preceptor.quality.frames import examples
-    from preceptor.versions import newest
 
-    data = workspace.workspace().data
-    version = newest(data, "curated")
-    return _result(check(data, "curated_examples", version.name, examples(version.path)))
+    return _judged(workspace, "curated", "curated_examples", examples)
 
 
 @dg.asset_check(

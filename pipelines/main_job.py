@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     answer = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     warnings.filterwarnings("ignore")
-    logging.getLogger().setLevel(logging.WARNING)
+    logging.getLogger("bm25s").setLevel(logging.WARNING)  # it makes itself verbose
     _quieten()
     from preceptor.errors import PreceptorError
     from preceptor.settings import Workspace, default_home, load_settings

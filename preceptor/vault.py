@@ -238,10 +238,6 @@ class Vault:
     def has_file(self, file_mac: str) -> bool:
         return self._db.execute("SELECT 1 FROM files WHERE file_mac = ?", (file_mac,)).fetchone() is not None
 
-    def quarantine_rule(self, file_mac: str) -> str | None:
-        row = self._db.execute("SELECT rule FROM quarantine WHERE file_mac = ?", (file_mac,)).fetchone()
-        return row[0] if row else None
-
     def release_from_quarantine(self, file_mac: str) -> None:
         """Forget that a file was unreadable: it has been read after all."""
         self._db.execute("DELETE FROM quarantine WHERE file_mac = ?", (file_mac,))

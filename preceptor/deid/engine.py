@@ -82,7 +82,8 @@ def _analyzer(model: str) -> AnalyzerEngine:
         places.OrganisationRecognizer,
         places.ProfessionRecognizer,
     )
-    recognizers = [kind() for kind in kinds] + [name_model.ModelRecognizer(nlp.nlp["en"])]
+    loaded: Any = nlp.nlp
+    recognizers: list[Any] = [kind() for kind in kinds] + [name_model.ModelRecognizer(loaded["en"])]
     return AnalyzerEngine(
         registry=RecognizerRegistry(recognizers=recognizers), nlp_engine=nlp, supported_languages=["en"]
     )

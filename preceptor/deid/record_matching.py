@@ -260,16 +260,16 @@ def find_names(text: str, people: Iterable[tuple[str, list[str]]], source: str) 
         low = fold(t.text)
         cut = 2 if low.endswith("'s") else 0
         low = low.removesuffix("'s")
-        kind = wanted.get(low) or wanted.get(low.replace("'", ""))
-        if kind is None and len(low) >= 4 and not is_ordinary(low) and low not in clinical_words():
-            kind = next((k for w, k in fuzzy if near(w, low) and (t.is_capitalised or not mixed)), None)
-        if kind is None:
+        hit = wanted.get(low) or wanted.get(low.replace("'", ""))
+        if hit is None and len(low) >= 4 and not is_ordinary(low) and low not in clinical_words():
+            hit = next((k for w, k in fuzzy if near(w, low) and (t.is_capitalised or not mixed)), None)
+        if hit is None:
             continue
         if (is_ordinary(low) or low in clinical_words() or len(low) < 3) and not _name_like(
             text, tokens, i, wanted, mixed
         ):
             continue
-        found.append(Span(t.start, t.end - cut, kind, 0.93, source))
+        found.append(Span(t.start, t.end - cut, hit, 0.93, source))
     # Initials beside a found surname or standing as a pair.
     extra = []
     for s in found:
@@ -280,11 +280,11 @@ def find_names(text: str, people: Iterable[tuple[str, list[str]]], source: str) 
             extra.append(Span(s.start, s.end + m.end(), s.type, 0.9, source))
     pairs = {a + b: k for a, b, k in firsts if a and b}
     for m in regex.finditer(r"(?<![\w.])(\p{Lu})\.? ?(\p{Lu})(?:\.|(?![\w.]))", text):
-        if (kind := pairs.get(fold(m[1] + m[2]))) and (
+        if (pair := pairs.get(fold(m[1] + m[2]))) and (
             ("." in m.group())
             or regex.search(r"(?:patient|client|pt|initials?:?) $", text[: m.start()], regex.I)
         ):
-            extra.append(Span(m.start(), m.end(), kind, 0.6, source))
+            extra.append(Span(m.start(), m.end(), pair, 0.6, source))
     return found + extra
 
 

@@ -286,15 +286,14 @@ def shift_date(value: str, days: int) -> str | None:
         rest = weekday[4]
         tail = ""
         if rest.strip(" ,"):
-            moved = shift_date(rest.strip(" ,"), days)
-            if moved is None:
+            shifted = shift_date(rest.strip(" ,"), days)
+            if shifted is None:
                 return None
-            tail = rest[: len(rest) - len(rest.lstrip(" ,"))] + moved
+            tail = rest[: len(rest) - len(rest.lstrip(" ,"))] + shifted
         return weekday[1] + _cased(new, weekday[2]) + weekday[3] + tail
     if m := regex.fullmatch(r"(\d{4})([-/.]?)(\d{1,2})\2(\d{1,2})(\d{4}|\d{6})?", text):
-        return _numeric(
-            m, (m[1], m[3], m[4]), days, lambda d: f"{d.year}{m[2]}{d.month:02d}{m[2]}{d.day:02d}{m[5] or ''}"
-        )
+        moved = _move(int(m[1]), int(m[3]), int(m[4]), days)
+        return f"{moved.year}{m[2]}{moved.month:02d}{m[2]}{moved.day:02d}{m[5] or ''}" if moved else None
     if m := regex.fullmatch(r"(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})", text):
         a, b, year = int(m[1]), int(m[3]), _year(m[4])
         month_first = a <= 12 and not (m[2] == "." and b <= 12)
@@ -302,7 +301,8 @@ def shift_date(value: str, days: int) -> str | None:
         if moved is None:
             return None
         first, second = (moved.month, moved.day) if month_first else (moved.day, moved.month)
-        width = 2 if m[1].startswith("0") or m[3].startswith("0") else 1
+        padded = m[1].startswith("0") or m[3].startswith("0") or len(m[1]) == len(m[3]) == 2
+        width = 2 if padded else 1
         tail = str(moved.year) if len(m[4]) == 4 else f"{moved.year % 100:02d}"
         return f"{first:0{width}d}{m[2]}{second:0{width}d}{m[2]}{tail}"
     if m := regex.fullmatch(r"(\d{1,2})/(\d{1,2})", text):
@@ -374,11 +374,6 @@ def _named(text: str, days: int) -> str | None:
         return w
 
     return regex.sub(r"\p{L}+|\d+", part, text)
-
-
-def _numeric(m: regex.Match, parts: Sequence[str], days: int, write) -> str | None:  # type: ignore[no-untyped-def]
-    moved = _move(*(int(p) for p in parts), days)
-    return write(moved) if moved else None
 
 
 def _year(text: str) -> int:

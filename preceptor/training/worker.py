@@ -220,9 +220,7 @@ def _mlflow_run(job: TrainingJob, is_first: bool) -> str | None:
         run_id = kept.read_text().strip()
         client.update_run(run_id, status="RUNNING")
         return run_id
-    run = client.create_run(
-        job.experiment_id, run_name=f"train-{job.digest}", tags={"preceptor.job": job.digest}
-    )
+    run = client.create_run(job.experiment_id, run_name=f"train-{job.digest}", tags=_tags(job))
     flat = {f"{s}.{k}": v for s, d in job.recipe.items() if isinstance(d, dict) for k, v in d.items()}
     flat |= {k: v for k, v in job.recipe.items() if not isinstance(v, dict)}
     flat |= {"base_model": job.base_name, "base_digest": job.base_digest, "data": ",".join(job.examples)}

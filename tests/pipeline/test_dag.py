@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import dagster as dg
@@ -115,6 +118,75 @@ def test_lineage_leads_back_to_documents(run):
     assert {"curated", "synthetic"} <= {d["stage"] for d in found["data"]}
     assert found["missing"] == []
     assert found["documents"] and all(re.fullmatch(r"d-[0-9a-f]{16}", d) for d in found["documents"])
+
+
+def test_approval_promotion_and_rollback(run):
+    """In one story: nothing moves without a signature; the sensor starts the promotion; rollback needs a previous."""
+    refused = run.call("release", "promote", "preceptor/1", "--json")
+    assert refused.returncode == 3
+    refused = run.call("release", "rollback", "--json")
+    assert refused.returncode == 3
+    assert "no previous" in refused.stderr
+    password = run.result["demo_approver_password"]
+    approve = (
+        "release",
+        "approve",
+        "preceptor/1",
+        "--as",
+        "demo-approver",
+        "--reason",
+        "read it",
+        "--password-stdin",
+    )
+    assert run.call(*approve, stdin="not the password\n").returncode == 3
+    approved = run.call(*approve, stdin=password + "\n")
+    assert approved.returncode == 0, approved.stderr
+    assert sensor_promotes(run) == "preceptor/1"
+    rows = json.loads(run.call("release", "list", "--json").stdout)
+    assert [(r["version"], r["aliases"], r["status"]) for r in rows] == [(1, ["champion"], "champion")]
+    assert run.call("release", "verify").returncode == 0
+    refused = run.call("release", "rollback", "--json")
+    assert refused.returncode == 3
+    assert "no previous" in refused.stderr
+
+
+PROMOTE = """
+import dagster as dg, json, sys
+from pipelines.definitions import defs
+from pipelines.sensors import approvals
+from resources import WorkspaceResource
+WORKSPACE = {"workspace": WorkspaceResource()}
+with dg.DagsterInstance.get() as instance:
+    with dg.build_sensor_context(instance=instance, definitions=defs, resources=WORKSPACE) as context:
+        tick = approvals.evaluate_tick(context)
+    request, = tick.run_requests
+    result = defs.resolve_job_def("promotion").execute_in_process(instance=instance, run_config=request.run_config)
+    assert result.success
+    with dg.build_sensor_context(instance=instance, definitions=defs, resources=WORKSPACE) as context:
+        assert approvals.evaluate_tick(context).run_requests == []
+metadata = result.asset_materializations_for_node("champion")[0].metadata
+print(json.dumps(metadata["champion"].value))
+"""
+
+
+def sensor_promotes(run) -> str:
+    """What the daemon does: ask the sensor, start the run it requests."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", PROMOTE],
+        env=os.environ
+        | {
+            "PRECEPTOR_HOME": str(run.home),
+            "PRECEPTOR_CONFIG": str(run.config),
+            "PRECEPTOR_PROFILE": "smoke",
+            "DAGSTER_HOME": str(run.home / "dagster_home"),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parent.parent.parent,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.strip().splitlines()[-1])
 
 
 def test_a_failing_gate_stops_what_is_downstream_and_says_why(tmp_path, run):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import regex
-from presidio_analyzer import EntityRecognizer
+from presidio_analyzer import EntityRecognizer, RecognizerResult
 
 from preceptor.deid.recognizers.rule import RuleRecognizer, result, rule
 from preceptor.deid.tokens import fold
 from preceptor.deid.words import clinical_words, is_ordinary, lexicon
+
+if TYPE_CHECKING:
+    from presidio_analyzer.nlp_engine import NlpArtifacts
 
 _STATES = (
     "Alabama|Alaska|Arizona|Arkansas|California|Colorado|Connecticut|Delaware|Florida|Georgia|Hawaii|Idaho|Illinois|Indiana|Iowa|Kansas|Kentucky|Louisiana|Maine|Maryland|Massachusetts|"
@@ -213,7 +218,9 @@ class PlaceRecognizer(RuleRecognizer):
         ),
     )
 
-    def analyze(self, text, entities, nlp_artifacts=None):  # type: ignore[no-untyped-def]
+    def analyze(
+        self, text: str, entities: list[str], nlp_artifacts: NlpArtifacts | None = None
+    ) -> list[RecognizerResult]:
         found = super().analyze(text, entities, nlp_artifacts)
         for m in regex.finditer(
             r"(?<![\w'’-])(?=\p{L})((\p{L}[\p{L}'’.]+)(?:[ ]\p{L}[\p{L}'’]+){0,2})", text, overlapped=True
@@ -320,8 +327,10 @@ class ProfessionRecognizer(EntityRecognizer):
     def load(self) -> None:
         """Nothing to load."""
 
-    def analyze(self, text, entities, nlp_artifacts=None):  # type: ignore[no-untyped-def]
+    def analyze(
+        self, text: str, entities: list[str], nlp_artifacts: NlpArtifacts | None = None
+    ) -> list[RecognizerResult]:
         return [
-            result("PROFESSION", *m.span("v"), 0.5, "ProfessionRecognizer.listed")
+            result("PROFESSION", m.start("v"), m.end("v"), 0.5, "ProfessionRecognizer.listed")
             for m in self._pattern.finditer(text)
         ]

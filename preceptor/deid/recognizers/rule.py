@@ -80,5 +80,7 @@ class RuleRecognizer(EntityRecognizer):
             for match in each.pattern.finditer(text):
                 if each.check is None or each.check(match):
                     start, end = match.span("v")
-                    found.append(result(each.type, start, end, each.score, f"{self.name}.{each.name}"))
+                    found.append(
+                        result(each.type, start, end, each.score, f"{type(self).__name__}.{each.name}")
+                    )
         return found
