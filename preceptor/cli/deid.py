@@ -55,6 +55,8 @@ def scrub(
     for line, row in _rows(source):
         if not isinstance(row.get("text"), str) or "note_id" not in row:
             raise UsageError(f"{source}, line {line}: a row needs note_id and text (rule row-incomplete).")
+        if not isinstance(row.get("patient") or {}, dict):
+            raise UsageError(f"{source}, line {line}: patient is an object (rule patient-not-object).")
         patient = row.get("patient_id")
         groups[f"patient {patient}" if patient is not None else f"note {line}"].append((line, row))
     tasks = [(name, notes, known, chosen, deid_secret(workspace())) for name, notes in groups.items()]
@@ -90,8 +92,13 @@ def score(gold: Path, pred: Path, as_json: bool) -> None:
 
 
 def _rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: this is not UTF-8 text (rule not-utf8).") from None
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    # Not splitlines(): JSON may hold a bare U+2028 or U+0085 inside a string.
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -141,13 +140,9 @@ def _key() -> Line:
 
 
 def _ports() -> Line:
-    from preceptor.cli.ui import PORTS
+    from preceptor.cli.ui import PORTS, is_taken
 
-    taken = []
-    for port in PORTS.values():
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                taken.append(str(port))
+    taken = [str(port) for port in PORTS.values() if is_taken(port)]
     if taken:
         return (
             "warning",

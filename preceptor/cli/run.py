@@ -48,7 +48,10 @@ def run(ctx: click.Context, profile: str, use_cases: tuple[str, ...], as_json: b
             code = process.wait()
         except KeyboardInterrupt:
             # The terminal sent it the interrupt too; it stops at a place from where it can go on.
-            process.wait(timeout=60)
+            try:
+                process.wait(timeout=60)
+            except subprocess.TimeoutExpired:
+                process.kill()
             raise
     ctx.exit(130 if code == -2 else code)
 

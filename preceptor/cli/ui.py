@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from pathlib import Path
 import click
 
 from preceptor.cli._common import settings, workspace
-from preceptor.errors import PreceptorError
+from preceptor.errors import PreceptorError, UsageError
 from preceptor.settings import ROOT
 
 PORTS = {"dagster": 3000, "mlflow": 5000}
@@ -26,6 +27,9 @@ PORTS = {"dagster": 3000, "mlflow": 5000}
 def ui(dagster_port: int, mlflow_port: int) -> None:
     """Start the Dagster webserver and daemon and the MLflow UI on the loopback interface; Ctrl-C stops them all."""
     settings()
+    for option, port in (("--dagster-port", dagster_port), ("--mlflow-port", mlflow_port)):
+        if is_taken(port):
+            raise UsageError(f"Port {port} is in use; {option} takes another.")
     ours = workspace()
     bin_folder = Path(sys.executable).parent
     environment = os.environ | {
@@ -64,37 +68,47 @@ def ui(dagster_port: int, mlflow_port: int) -> None:
             *("--artifacts-destination", str(ours.mlflow / "artifacts")),
         ],
     }
-    # Each in a session of its own: they have children that must end with them.
-    processes = {
-        name: subprocess.Popen(
-            [str(part) for part in command],
-            env=environment,
-            cwd=ROOT,
-            start_new_session=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        for name, command in commands.items()
-    }
+    log = ours.home / "logs" / "ui.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, _interrupt)
-    click.echo(f"Dagster:  http://127.0.0.1:{dagster_port}   (ready within half a minute)")
+    with log.open("w") as output:
+        # Each in a session of its own: they have children that must end with them.
+        processes = {
+            name: subprocess.Popen(
+                [str(part) for part in command],
+                env=environment,
+                cwd=ROOT,
+                start_new_session=True,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+            for name, command in commands.items()
+        }
+    click.echo(f"Dagster:  http://127.0.0.1:{dagster_port}")
     click.echo(f"MLflow:   http://127.0.0.1:{mlflow_port}")
     click.echo(
         "Schedules and sensors are off until you switch them on under Automation. Ctrl-C stops everything."
     )
+    starting = {dagster_port, mlflow_port}
     try:
         while True:
             for name, process in processes.items():
                 if process.poll() is not None:
-                    raise PreceptorError(
-                        f"{name} ended with exit code {process.returncode}. Is its port taken? `preceptor doctor` "
-                        "says; --dagster-port and --mlflow-port take others."
-                    )
+                    raise PreceptorError(f"{name} ended with exit code {process.returncode}; {log} says why.")
+            if starting and all(map(is_taken, starting)):
+                starting = set()
+                click.echo("Both are ready.", err=True)
             time.sleep(1)
     except KeyboardInterrupt:
         click.echo("Stopping.", err=True)
     finally:
         _stop(processes.values())
+
+
+def is_taken(port: int) -> bool:
+    """Whether something listens on this port of the loopback interface."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _interrupt(*_: object) -> None:

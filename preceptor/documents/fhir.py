@@ -60,7 +60,7 @@ def _load(data: bytes) -> list[dict[str, Any]]:
         try:
             loaded = json.loads(text)
         except ValueError:
-            loaded = [json.loads(line) for line in text.splitlines() if line.strip()]
+            loaded = [json.loads(line) for line in text.split("\n") if line.strip()]
     except (ValueError, RecursionError):
         raise unreadable("json-corrupt") from None
     top = loaded if isinstance(loaded, list) else [loaded]
