@@ -44,16 +44,16 @@ def evaluate(refs: tuple[str, ...], arms: tuple[str, ...], cases: Path | None, a
     from preceptor.evaluation import VERSION
     from preceptor.evaluation.evaluate import evaluate as run
     from preceptor.progress import reporter
-    from preceptor.versions import file_sha256, make_version
+    from preceptor.versions import file_sha256, latest, make_version
 
     ours, given = workspace(), settings()
     chosen = given.evaluation.model_copy(update={"arms": arms or given.evaluation.arms})
     asked = read_cases(cases) if cases else None
-    models, curated = _models(refs, ours, given)
-    if curated is None and asked is None:
+    if asked is None and latest(ours.data, "curated") is None:  # said before a model is fetched
         raise UsageError(
             "There is no data set to take cases from: `preceptor run` makes one, or name --cases FILE."
         )
+    models, curated = _models(refs, ours, given)
     version = make_version(
         ours.reports,
         STAGE,

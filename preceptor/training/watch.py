@@ -23,7 +23,7 @@ class Watcher(TrainerCallback):
         self._job, self._recipe, self._run_id, self._say = job, recipe, run_id, say
         self._tokens_per_epoch = tokens_per_epoch
         self._started = self._said = time.monotonic()
-        self._first_step = 0
+        self._first_step, self._first_epoch = 0, 0.0
         self._stopped = "finished"
         self._client: Any = None
         if run_id:
@@ -33,7 +33,7 @@ class Watcher(TrainerCallback):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._started = time.monotonic()
-        self._first_step = state.global_step
+        self._first_step, self._first_epoch = state.global_step, state.epoch or 0.0
 
     def on_log(
         self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any
@@ -47,7 +47,7 @@ class Watcher(TrainerCallback):
             return
         done = state.global_step - self._first_step
         elapsed = time.monotonic() - self._started
-        speed = self._tokens(state, done) / elapsed if done else 0.0
+        speed = self._speed(state)
         if self._client:
             for key, value in logs.items():
                 if isinstance(value, int | float) and math.isfinite(value) and key != "total_flos":
@@ -98,11 +98,11 @@ class Watcher(TrainerCallback):
             "first_loss": losses[0] if losses else None,
             "last_loss": losses[-1] if losses else None,
             "validation_loss": validation[-1] if validation else None,
-            "tokens_per_second": round(self._tokens(state, done) / elapsed, 1) if done else None,
+            "tokens_per_second": round(self._speed(state), 1) if done else None,
             "seconds": round(elapsed, 1),
             "history": history,
         }
 
-    def _tokens(self, state: Any, steps: int) -> float:
-        per_step = self._tokens_per_epoch * state.num_train_epochs / max(1, state.max_steps)
-        return per_step * steps
+    def _speed(self, state: Any) -> float:
+        epochs = (state.epoch or 0.0) - self._first_epoch
+        return float(self._tokens_per_epoch * epochs / (time.monotonic() - self._started))

@@ -168,6 +168,8 @@ def _trainer(
     from peft import LoraConfig
     from trl import SFTTrainer
 
+    from preceptor.training.answer_loss import AnswerLossTrainer, supports
+
     method = recipe.method
     adapter = None
     if method.name == "lora":
@@ -180,7 +182,7 @@ def _trainer(
             task_type="CAUSAL_LM",
         )
     before = len(train_set)
-    trainer = SFTTrainer(
+    trainer = (AnswerLossTrainer if arguments.use_cpu and supports(model) else SFTTrainer)(
         model=model,
         args=arguments,
         train_dataset=train_set,

@@ -182,6 +182,49 @@ def test_loss_is_on_the_answer_only(tmp_path):
     assert learnt.strip() == "It is gout.<|im_end|>"
 
 
+def test_scoring_the_answers_alone_gives_the_loss_and_gradients_of_trl(tmp_path):
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from trl import SFTConfig, SFTTrainer
+
+    from preceptor.training.answer_loss import AnswerLossTrainer, supports
+
+    base = resolve("tiny", Workspace(tmp_path))
+    tokenizer = AutoTokenizer.from_pretrained(base.path)
+    rows = [{"example_id": e.example_id, "prompt": e.prompt, "answer": e.answer} for e in examples(6)]
+    chats, _ = to_chats(rows, tokenizer, 512)
+
+    def loss_and_gradients(kind, packing, items=None):
+        model = AutoModelForCausalLM.from_pretrained(base.path)
+        assert supports(model)
+        trainer = kind(
+            model=model,
+            args=SFTConfig(
+                output_dir=str(tmp_path),
+                use_cpu=True,
+                bf16=False,
+                report_to="none",
+                gradient_checkpointing=False,
+                packing=packing,
+                max_length=512,
+            ),
+            train_dataset=chats,
+            processing_class=tokenizer,
+        )
+        batch = trainer.data_collator([trainer.train_dataset[i] for i in range(len(trainer.train_dataset))])
+        loss = trainer.compute_loss(trainer.model.train(), batch, num_items_in_batch=items)
+        loss.backward()
+        return loss.item(), torch.cat([p.grad.flatten() for p in trainer.model.parameters()])
+
+    for packing, items in ((False, None), (True, None), (True, torch.tensor(100))):
+        ours, our_gradients = loss_and_gradients(AnswerLossTrainer, packing, items)
+        theirs, their_gradients = loss_and_gradients(SFTTrainer, packing, items)
+        assert ours == pytest.approx(theirs, abs=1e-5)
+        assert torch.allclose(our_gradients, their_gradients, atol=1e-6)
+    padded, packed = (loss_and_gradients(AnswerLossTrainer, packing)[0] for packing in (False, True))
+    assert packed == pytest.approx(padded, abs=1e-4), "packed examples see each other"
+
+
 def test_an_example_that_is_too_long_is_counted_and_not_cut(tmp_path):
     from transformers import AutoTokenizer
 
