@@ -62,7 +62,9 @@ def table(
     lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
     for name, row in rows.items():
         cells = list(row.values()) if isinstance(row, Mapping) else [row]
-        lines.append("| " + " | ".join(str(c) for c in (name, *cells)) + " |")
+        lines.append(
+            "| " + " | ".join(f"{c:.4g}" if isinstance(c, float) else str(c) for c in (name, *cells)) + " |"
+        )
     return dg.MetadataValue.md("\n".join(lines))
 
 

@@ -1,4 +1,4 @@
-"""Stage 4: curated instruction data."""
+"""Stage 3: curated instruction data."""
 
 import dagster as dg
 
@@ -9,7 +9,7 @@ from resources import WorkspaceResource
 
 @dg.asset(
     deps=[deidentified_documents],
-    group_name="4_curate",
+    group_name="3_curate",
     kinds={"parquet"},
     owners=OWNERS["ml"],
     code_version="1",

@@ -1,4 +1,4 @@
-"""Stage 7: evaluation against the alternatives."""
+"""Stage 6: evaluation against the alternatives."""
 
 import dagster as dg
 
@@ -10,7 +10,7 @@ from resources import WorkspaceResource
 
 @dg.asset(
     deps=[curated_examples, fine_tuned_model],
-    group_name="7_evaluate",
+    group_name="6_evaluate",
     kinds={"transformers", "html"},
     owners=[*OWNERS["ml"], *OWNERS["clinical"]],
     code_version="1",

@@ -1,4 +1,4 @@
-"""Stage 6: training, in a process of its own through Dagster Pipes."""
+"""Stage 5: training, in a process of its own through Dagster Pipes."""
 
 import dagster as dg
 
@@ -10,7 +10,7 @@ from resources import WorkspaceResource
 
 @dg.asset(
     deps=[curated_examples, synthetic_examples],
-    group_name="6_train",
+    group_name="5_train",
     kinds={"pytorch", "huggingface", "mlflow"},
     owners=OWNERS["ml"],
     code_version="1",

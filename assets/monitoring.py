@@ -1,4 +1,4 @@
-"""Stage 9: drift of what arrives against what the champion learnt from."""
+"""Stage 8: drift of what arrives against what the champion learnt from."""
 
 import dagster as dg
 
@@ -9,7 +9,7 @@ from resources import WorkspaceResource
 
 @dg.asset(
     deps=[deidentified_documents],
-    group_name="9_monitor",
+    group_name="8_monitor",
     kinds={"numpy"},
     owners=OWNERS["ml"],
     code_version="1",

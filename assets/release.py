@@ -1,4 +1,4 @@
-"""Stage 8: the candidate that waits for approval, and the champion."""
+"""Stage 7: the candidate that waits for approval, and the champion."""
 
 import dagster as dg
 
@@ -10,7 +10,7 @@ from resources import WorkspaceResource
 
 @dg.asset(
     deps=[fine_tuned_model, evaluation_report],
-    group_name="8_release",
+    group_name="7_release",
     kinds={"mlflow"},
     owners=OWNERS["clinical"],
     code_version="1",
@@ -51,7 +51,7 @@ class PromotionConfig(dg.Config):
 
 @dg.asset(
     deps=[candidate_version],
-    group_name="8_release",
+    group_name="7_release",
     kinds={"mlflow"},
     owners=OWNERS["clinical"],
     code_version="1",

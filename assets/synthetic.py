@@ -1,4 +1,4 @@
-"""Stage 5: synthetic augmentation."""
+"""Stage 4: synthetic augmentation."""
 
 import dagster as dg
 
@@ -9,7 +9,7 @@ from resources import WorkspaceResource
 
 @dg.asset(
     deps=[curated_examples],
-    group_name="5_synthesize",
+    group_name="4_synthesize",
     kinds={"transformers", "parquet"},
     owners=OWNERS["ml"],
     code_version="1",

@@ -1,4 +1,4 @@
-"""Stage 3: the quality gates at the boundaries, as blocking asset checks. Results are counts, never values."""
+"""The quality gates at the boundaries, as blocking asset checks. Results are counts, never values."""
 
 from collections.abc import Callable
 from pathlib import Path

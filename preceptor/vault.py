@@ -281,6 +281,13 @@ class Vault:
         for (document_ref,) in rows:
             yield self.document(document_ref)
 
+    def document_refs(self, patient_ref: str) -> list[str]:
+        """The references of a patient's documents."""
+        rows = self._db.execute(
+            "SELECT document_ref FROM documents WHERE patient_ref = ? ORDER BY document_ref", (patient_ref,)
+        )
+        return [row[0] for row in rows]
+
     def document(self, document_ref: str) -> Document:
         """One document. Raises `VaultError` if there is none, or it cannot be opened."""
         row = self._db.execute(

@@ -2,65 +2,99 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from preceptor.errors import UsageError
 from preceptor.release.candidates import bar
 from preceptor.release.lineage import forward, version_roots
 from preceptor.release.registry import Tracking
 from preceptor.release.store import Store
 from preceptor.settings import Workspace
 from preceptor.vault import Vault
+from preceptor.versions import MANIFEST, file_sha256, write_atomic
+
+ERASED_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Report erased</title>
+<p>This report showed or drew on documents of a patient who has been erased. Its cases and answers are gone; the
+figures without any text are in report.json.</p></html>
+"""
 
 
 def erase(
     workspace: Workspace, vault: Vault, tracking: Tracking, store: Store, patient_ref: str, actor: str
 ) -> dict[str, Any]:
-    """Destroy the patient's key, drop the patient's rows from every table, bar the models that they reached.
+    """Destroy the patient's key, drop what was derived from the patient, bar the models that it reached.
 
-    The order makes it safe to kill: models are barred first, rows go next, the key last; the next call finishes.
+    Dropped are the patient's rows of every data set version, the cases and answers of every evaluation that could
+    have shown them, and the cache of answers. The order makes it safe to kill: models are barred first, derived text
+    goes next, the key and the document references last; the next call finishes.
+
     Returns `{patient, documents, versions, models}`; references only.
     """
-    reached = _versions_with(workspace, patient_ref)
-    documents = {ref for found in reached.values() for ref in found}
-    models: list[str] = []
-    if documents:
-        roots = version_roots(workspace)
-        models = forward(tracking, roots, documents)["models"]
-        bar(store, models, reason="made from documents of an erased patient", actor=actor)
-    for path in reached:
-        _drop_rows(path, patient_ref)
-    erased = vault.erase_patient(patient_ref)
+    documents = vault.document_refs(patient_ref)
+    reached = _reached(tracking, workspace, documents)
+    if reached["models"]:
+        reason = "made from documents of an erased patient"
+        bar(store, reached["models"], reason=reason, actor=actor)
+    versions = [
+        folder
+        for entry in reached["data"]
+        for root in version_roots(workspace)
+        if (folder := root / entry["stage"] / entry["version"]).exists()
+    ]
+    # Evaluations are found through the data that they used, so they go first.
+    for folder in versions:
+        if folder.is_relative_to(workspace.reports):
+            _drop_evaluation(folder)
+    for folder in versions:
+        if folder.is_relative_to(workspace.data):
+            _drop_rows(folder, patient_ref)
+    shutil.rmtree(workspace.reports / ".answers", ignore_errors=True)
     return {
         "patient": patient_ref,
-        "documents": erased,
-        "versions": sorted({path.parent.name for path in reached}),
-        "models": models,
+        "documents": vault.erase_patient(patient_ref),
+        "versions": sorted({folder.name for folder in versions}),
+        "models": reached["models"],
     }
 
 
-def _versions_with(workspace: Workspace, patient_ref: str) -> dict[Path, set[str]]:
-    """Parquet files below the data folder that hold rows of the patient, with the documents these name."""
-    import pyarrow.parquet as pq
-
-    found: dict[Path, set[str]] = {}
-    for path in sorted(workspace.data.rglob("*.parquet")):
-        names = pq.read_schema(path).names
-        if "patient_ref" not in names:
-            continue
-        column = "document_ref" if "document_ref" in names else "document_refs"
-        table = pq.read_table(path, columns=["patient_ref", column]).to_pylist()
-        mine = [row[column] for row in table if row["patient_ref"] == patient_ref]
-        if mine:
-            found[path] = {ref for value in mine for ref in ([value] if isinstance(value, str) else value)}
-    return found
+def _reached(tracking: Tracking, workspace: Workspace, documents: Collection[str]) -> dict[str, Any]:
+    try:
+        return forward(tracking, version_roots(workspace), documents)
+    except UsageError:  # in the vault, and used for nothing yet
+        return {"data": [], "models": []}
 
 
-def _drop_rows(path: Path, patient_ref: str) -> None:
+def _drop_rows(folder: Path, patient_ref: str) -> None:
+    """Rewrite the Parquet files without the patient's rows; the manifest gets their new hashes."""
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    table = pq.read_table(path)
-    beside = path.with_name(f".{path.name}.part")
-    pq.write_table(table.filter(pc.not_equal(table["patient_ref"], patient_ref)), beside)
-    beside.replace(path)
+    for path in sorted(folder.rglob("*.parquet")):
+        table = pq.read_table(path)
+        mine = pc.equal(table["patient_ref"], patient_ref)
+        if pc.any(mine).as_py():
+            beside = path.with_name(f".{path.name}.part")
+            pq.write_table(table.filter(pc.invert(mine)), beside)
+            beside.replace(path)
+    _seal(folder)
+
+
+def _drop_evaluation(folder: Path) -> None:
+    """Leave the figures, and a page that says why there is nothing more to read."""
+    for path in folder.glob("*.parquet"):
+        path.unlink()
+    write_atomic(folder / "report.html", ERASED_PAGE)
+    _seal(folder)
+
+
+def _seal(folder: Path) -> None:
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    files = {str(p.relative_to(folder)): p for p in sorted(folder.rglob("*")) if p.is_file()}
+    hashes = {name: file_sha256(path) for name, path in files.items() if name != MANIFEST}
+    if hashes != manifest["files"]:
+        changed = {**manifest, "files": hashes, "erasures": manifest.get("erasures", 0) + 1}
+        write_atomic(folder / MANIFEST, json.dumps(changed, indent=1, ensure_ascii=False))

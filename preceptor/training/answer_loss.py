@@ -29,7 +29,9 @@ class AnswerLossTrainer(SFTTrainer):
     ) -> Any:
         """Return the summed cross entropy of the labelled tokens over `num_items_in_batch` (their number if None)."""
         inputs = dict(inputs)
-        labels = functional.pad(inputs.pop("labels")[:, 1:], (0, 1), value=IGNORED)  # (rows, tokens), the next token
+        labels = functional.pad(
+            inputs.pop("labels")[:, 1:], (0, 1), value=IGNORED
+        )  # (rows, tokens), the next token
         kept = (labels != IGNORED).any(dim=0).nonzero()[:, 0]
         outputs = model(**inputs, use_cache=False, logits_to_keep=kept)
         logits = outputs.logits.float().flatten(0, 1)  # (rows * kept, vocabulary)

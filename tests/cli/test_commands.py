@@ -124,7 +124,9 @@ def test_scrub_keeps_the_order_and_gives_spans_in_code_points(call, notes, tmp_p
         NOTES[i]["text"][s["start"] : s["end"]] for i, row in enumerate(rows(spans)) for s in row["spans"]
     }
     assert {"QZ-778812", "(907) 555-0173"} <= found
-    assert {"Wilhelmina", "Quackenbush", "Throckmorton"} <= {word for value in found for word in value.split()}
+    assert {"Wilhelmina", "Quackenbush", "Throckmorton"} <= {
+        word for value in found for word in value.split()
+    }
 
 
 def test_scrub_gives_the_same_with_two_workers_and_masks_by_type(call, notes, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import re
@@ -187,6 +188,45 @@ def sensor_promotes(run) -> str:
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def test_a_forgotten_patient_is_gone_from_everything_and_stays_away(run):
+    """After the promotion, so that a champion is reached too."""
+    planted = next((run.home / "data").glob("deid-corpus-*/*/documents.parquet"))
+    patient_ref = next(
+        row["patient_ref"] for row in pq.read_table(planted).to_pylist() if "home log" in row["text"]
+    )
+    report = Path(run.result["report"])
+    assert pq.read_table(report.parent / "predictions.parquet").num_rows
+    done = run.call("forget", "--patient", PLANTED["patient_id"], "--json")
+    assert done.returncode == 0, done.stderr
+    forgotten = json.loads(done.stdout)
+    assert forgotten["patient"] == patient_ref
+    assert forgotten["documents"] >= 8
+    assert "preceptor/1" in forgotten["models"]
+    assert found_in(done.stdout.lower().encode()) == []
+    for path in run.home.rglob("*.parquet"):
+        table = pq.read_table(path)
+        assert patient_ref not in table.column("patient_ref").to_pylist(), path
+        hashes = json.loads((path.parent / "manifest.json").read_text())["files"]
+        assert hashes[path.name] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert "has been erased" in report.read_text()
+    assert not (report.parent / "predictions.parquet").exists()
+    assert not list((run.home / "reports" / ".answers").glob("*"))
+    assert run.call("release", "verify").returncode == 0
+    row = json.loads(run.call("release", "list", "--json").stdout)[0]
+    assert row["barred"]
+    assert (
+        run.call("forget", "--patient", PLANTED["patient_id"], "--json").returncode == 0
+    )  # again: nothing left
+    again = run.call("run", "--profile", "smoke", "--json")
+    assert again.returncode == 0, again.stderr[-2000:]
+    made = json.loads(again.stdout)
+    assert made["waiting"] == "preceptor/2"
+    latest = run.home / "data" / "curated" / (run.home / "data" / "curated" / "latest").read_text().strip()
+    rows = pq.read_table(latest / "examples.parquet").to_pylist()
+    assert rows
+    assert patient_ref not in {row["patient_ref"] for row in rows}
 
 
 def test_a_failing_gate_stops_what_is_downstream_and_says_why(tmp_path, run):
