@@ -138,6 +138,7 @@ def _outcome(workspace: Any, settings: Any) -> dict[str, Any]:
         "report": str(report.path / "report.html"),
         "newest": last["ref"],
         "status": last["status"],
+        "refused_because": [r["text"] for r in (last["gate"] or {}).get("reasons", ()) if not r["passed"]],
         "waiting": waiting["ref"] if waiting else None,
         "champion": next((r["ref"] for r in rows if "champion" in r["aliases"]), None),
         "demo_approver_password": password,
@@ -149,16 +150,17 @@ def _said(result: dict[str, Any]) -> str:
     home = "" if Path(result["home"]) == Path(__file__).parent.parent / "var" else f" --home {result['home']}"
     lines = ["", f"Evaluation report: {result['report']}"]
     if result["waiting"]:
-        lines.append(f"Waits for approval: {result['waiting']}")
-        if result["demo_approver_password"]:
-            lines.append(f"The demo approver's password, shown this once: {result['demo_approver_password']}")
         lines += [
+            f"Waits for approval: {result['waiting']}",
             "",
             "Approve it:   uv run preceptor"
             f'{home} release approve {result["waiting"]} --as demo-approver --reason "read the report"',
         ]
     else:
         lines.append(f"{result['newest']} is {result['status']}; no version waits for approval.")
+        lines += [f"  the evaluation gate refused it: {reason}" for reason in result["refused_because"]]
+    if result["demo_approver_password"]:
+        lines.append(f"The demo approver's password, shown this once: {result['demo_approver_password']}")
     lines.append(f"Open the UI:  uv run preceptor{home} ui")
     return "\n".join(lines)
 
