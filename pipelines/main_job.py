@@ -6,7 +6,6 @@ environment. It ends by printing what waits for whom.
 
 import argparse
 import json
-import logging
 import os
 import sys
 import time
@@ -27,7 +26,6 @@ def main(arguments: list[str] | None = None) -> int:
     answer = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     warnings.filterwarnings("ignore")
-    logging.getLogger("bm25s").setLevel(logging.WARNING)  # it makes itself verbose
     _quieten()
     from preceptor.errors import PreceptorError
     from preceptor.settings import Workspace, default_home, load_settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 from collections.abc import Sequence
@@ -59,6 +60,7 @@ class CaseIndex:
     def __init__(self, train: Sequence[Example], task: str) -> None:
         import bm25s
 
+        logging.getLogger("bm25s").setLevel(logging.WARNING)  # its import makes itself verbose
         examples = [example for example in train if example.task == task]
         self.instruction = shared_opening([example.prompt for example in examples])
         self.texts = [
