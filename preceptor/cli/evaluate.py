@@ -44,16 +44,12 @@ def evaluate(refs: tuple[str, ...], arms: tuple[str, ...], cases: Path | None, a
     from preceptor.evaluation import VERSION
     from preceptor.evaluation.evaluate import evaluate as run
     from preceptor.progress import reporter
-    from preceptor.versions import file_sha256, latest, make_version
+    from preceptor.versions import file_sha256, make_version
 
     ours, given = workspace(), settings()
     chosen = given.evaluation.model_copy(update={"arms": arms or given.evaluation.arms})
     asked = read_cases(cases) if cases else None
-    if asked is None and latest(ours.data, "curated") is None:  # said before a model is fetched
-        raise UsageError(
-            "There is no data set to take cases from: `preceptor run` makes one, or name --cases FILE."
-        )
-    models, curated = _models(refs, ours, given)
+    models, curated = _models(refs, ours, given, needs_data=asked is None)
     version = make_version(
         ours.reports,
         STAGE,
@@ -133,7 +129,7 @@ def _wrong(row: Any, known: set[str], tasks: dict[str, str]) -> str | None:
 
 
 def _models(
-    refs: Sequence[str], ours: Workspace, given: Settings
+    refs: Sequence[str], ours: Workspace, given: Settings, needs_data: bool
 ) -> tuple[dict[str, ArmModel], DatasetVersion | None]:
     """Return the model of each role, and the data set whose test split none of them was trained on."""
     from preceptor.evaluation.arms import ArmModel
@@ -149,9 +145,13 @@ def _models(
         raise UsageError(
             "Name one base model and one fine-tuned model at most: arms are compared pair by pair."
         )
+    curated = latest(ours.data, "curated")
+    if needs_data and curated is None:  # said before a model is fetched
+        raise UsageError(
+            "There is no data set to take cases from: `preceptor run` makes one, or name --cases FILE."
+        )
     base = resolve(bases[0] if bases else given.base_model, ours)
     models = {"base": ArmModel(base.name, base.path, None, base.digest)}
-    curated = latest(ours.data, "curated")
     if others:
         models["finetuned"], made_from = _named(others[0], ours, base)
         curated = load(ours.data, "curated", made_from) if made_from else curated
