@@ -5,14 +5,18 @@ environment. It ends by printing what waits for whom.
 """
 
 import argparse
+import fcntl
 import json
 import os
 import sys
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+COMMAND_TAG = "preceptor/command"
 # What turns a batch into clean documents; all that follows works on all batches together.
 BATCH_STAGES = ("raw_documents", "deidentified_documents")
 
@@ -81,7 +85,8 @@ def _run_batches(workspace: Any, settings: Any) -> str | None:
         batches.append(corpus)
     if not batches:
         raise PreceptorError("There is nothing to work on: bring documents in with `preceptor intake PATH`.")
-    with dg.DagsterInstance.get() as instance:
+    with _alone(workspace), dg.DagsterInstance.get() as instance:
+        _close_killed(instance)
         done = set(instance.get_materialized_partitions(dg.AssetKey("deidentified_documents")))
         # Batches whose documents are through need not be run again, but for the last: what follows reads them all.
         waiting = [b for b in batches if b not in done] or batches[-1:]
@@ -94,12 +99,35 @@ def _run_batches(workspace: Any, settings: Any) -> str | None:
                 instance=instance,
                 partition_key=batch,
                 asset_selection=only,
+                tags={COMMAND_TAG: "run"},
                 raise_on_error=False,
                 run_config={"loggers": {"console": {"config": {}}}},
             )
             if not result.success:
                 return _failure(result)
     return None
+
+
+@contextmanager
+def _alone(workspace: Any) -> Iterator[None]:
+    """Hold the home's lock, which ends with this process however it ends."""
+    from preceptor.errors import UsageError
+
+    with (workspace.home / "run.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(f"Another `preceptor run` is at work in {workspace.home}.") from None
+        yield
+
+
+def _close_killed(instance: Any) -> None:
+    """Runs of this command that are still called started were killed: nobody else holds the lock."""
+    import dagster as dg
+
+    started = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED], tags={COMMAND_TAG: "run"})
+    for record in instance.get_run_records(started):
+        instance.report_run_failed(record.dagster_run, "It was killed; a later run went on from there.")
 
 
 def _failure(result: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import hashlib
 import json
 import os
@@ -112,6 +113,24 @@ def test_a_second_run_does_no_stages_work_again(run, instance):
     result = json.loads(again.stdout)
     assert (result["waiting"], result["report"]) == (run.result["waiting"], run.result["report"])
     assert result["demo_approver_password"] is None
+
+
+def test_a_killed_run_is_closed_by_the_next_and_two_at_once_are_refused(run, instance):
+    from pipelines.definitions import defs
+
+    killed = instance.create_run_for_job(
+        defs.resolve_job_def("pipeline"),
+        status=dg.DagsterRunStatus.STARTED,
+        tags={"preceptor/command": "run"},
+    )
+    with (run.home / "run.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        refused = run.call("run", "--profile", "smoke")
+        assert refused.returncode == 2
+        assert "Another `preceptor run`" in refused.stderr
+    assert instance.get_run_by_id(killed.run_id).status is dg.DagsterRunStatus.STARTED
+    assert run.call("run", "--profile", "smoke").returncode == 0
+    assert instance.get_run_by_id(killed.run_id).status is dg.DagsterRunStatus.FAILURE
 
 
 def test_lineage_leads_back_to_documents(run):
