@@ -129,7 +129,7 @@ def _strings(value: Any) -> list[str]:
     return [text for item in value for text in _strings(item)] if isinstance(value, Collection) else []
 
 
-@lru_cache(maxsize=256)  # a version's folder never changes
+@lru_cache(maxsize=256)  # a version changes only when a patient is erased, in a process of its own
 def _documents_in(folder: Path) -> tuple[frozenset[str], bool]:
     """The document references in a version's Parquet files, and whether every row names at least one.
 
