@@ -149,7 +149,11 @@ class Labels:
 
 @dataclass(frozen=True, slots=True)
 class ParsedDocument:
-    """One document as a reader found it in a file. Red."""
+    """One document as a reader found it in a file. Red.
+
+    `date` is when it was written or what it is about, `YYYY-MM-DD` (or `YYYY-MM`, `YYYY`); `author_role` is what the
+    file calls its author ("attending", "registered nurse"), in lower case.
+    """
 
     text: str
     patient: PatientRecord | None = None
@@ -157,6 +161,30 @@ class ParsedDocument:
     specialty: str | None = None
     encounter: str | None = None
     codes: dict[str, list[str]] = field(default_factory=dict)
+    date: str | None = None
+    author_role: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedPart:
+    """A part of a file that could not be read, where the rest could: an entry, a message, a row.
+
+    `place` says which, without its text (`row 17`, `entry 3`); `rule` is one of `preceptor.documents.errors.RULES`;
+    `data` is the part itself, which goes to quarantine. Red.
+    """
+
+    place: str
+    rule: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedFile:
+    """What a reader found in a file: documents, what it says of patients beside them, and parts it could not read."""
+
+    documents: tuple[ParsedDocument, ...] = ()
+    patients: tuple[PatientRecord, ...] = ()
+    refused: tuple[RefusedPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +200,8 @@ class Document:
     format: str
     file_name: str
     labels: Labels
+    date: str | None = None
+    author_role: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from preceptor.documents import people
 from preceptor.documents.errors import unreadable
 from preceptor.documents.markup import flow, parse_xml, tag
 from preceptor.documents.text import tidy
-from preceptor.records import ParsedDocument, PatientRecord
+from preceptor.records import ParsedDocument, ParsedFile, PatientRecord
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -35,7 +35,7 @@ _ENCOUNTER_DIAGNOSES = {
 }
 
 
-def read(data: bytes, read_inner: Callable[[bytes], list[ParsedDocument]]) -> list[ParsedDocument]:
+def read(data: bytes, read_inner: Callable[[bytes], ParsedFile]) -> ParsedFile:
     """Return a C-CDA file as one document; a file wrapped in it (nonXMLBody) is read by `read_inner`.
 
     Raises `UnreadableFile`: those of `parse_xml`, `ccda-no-text`, and those of the file inside.
@@ -43,25 +43,26 @@ def read(data: bytes, read_inner: Callable[[bytes], list[ParsedDocument]]) -> li
     root = parse_xml(data)
     patient = _patient(root)
     parts = [_section(section) for section in _top_sections(root)]
-    parts += [document.text for body in _all(root, "nonXMLBody") for document in read_inner(_unwrap(body))]
+    parts += [
+        document.text for body in _all(root, "nonXMLBody") for document in read_inner(_unwrap(body)).documents
+    ]
     text = tidy("\n\n".join(part for part in parts if part.strip()))
     if not text:
         raise unreadable("ccda-no-text")
     code = _child(root, "code")
-    return [
-        ParsedDocument(
-            text,
+    document = ParsedDocument(
+        text,
+        patient,
+        note_type=people.note_type(
+            [code.get("displayName") if code is not None else None, _words(_child(root, "title"))],
+            code.get("code") if code is not None else None,
             patient,
-            note_type=people.note_type(
-                [code.get("displayName") if code is not None else None, _words(_child(root, "title"))],
-                code.get("code") if code is not None else None,
-                patient,
-            ),
-            specialty=people.specialty(*(c.get("displayName") for c in _author_codes(root))),
-            encounter=_encounter(root),
-            codes={icd: [] for icd in _codes(root)},
-        )
-    ]
+        ),
+        specialty=people.specialty(*(c.get("displayName") for c in _author_codes(root))),
+        encounter=_encounter(root),
+        codes={icd: [] for icd in _codes(root)},
+    )
+    return ParsedFile((document,))
 
 
 def _child(element: _Element, name: str) -> _Element | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from preceptor.documents.errors import unreadable
 from preceptor.documents.markup import parse_xml, tag
 from preceptor.documents.text import tidy
-from preceptor.records import ParsedDocument
+from preceptor.records import ParsedDocument, ParsedFile
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -28,7 +28,7 @@ _DROPPED = frozenset({"del", "moveFrom", "instrText", "delText", "Fallback", "pP
 _MARKS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-", "softHyphen": ""}
 
 
-def read(data: bytes) -> list[ParsedDocument]:
+def read(data: bytes) -> ParsedFile:
     """Return a Word document as one document: headers, the body with its tables in order, footers.
 
     A table row is one line, cells joined by ` | `. Raises `UnreadableFile`: `docx-corrupt`, `docx-expands`.
@@ -41,7 +41,7 @@ def read(data: bytes) -> list[ParsedDocument]:
             body = _part(archive, BODY)
     except _ZIP_ERRORS:
         raise unreadable("docx-corrupt") from None
-    return [ParsedDocument(tidy("\n".join([*headers, body, *footers])))]
+    return ParsedFile((ParsedDocument(tidy("\n".join([*headers, body, *footers]))),))
 
 
 def _distinct(archive: zipfile.ZipFile, names: list[str]) -> list[str]:

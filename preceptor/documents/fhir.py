@@ -16,9 +16,9 @@ from preceptor.documents.fhir_record import Resources, coded, patient_record, re
 from preceptor.documents.markup import flow, parse_html
 from preceptor.documents.people import note_type, specialty
 from preceptor.documents.text import decode, tidy
-from preceptor.records import ParsedDocument, PatientRecord
+from preceptor.records import ParsedDocument, ParsedFile, PatientRecord
 
-ReadInner = Callable[[bytes], list[ParsedDocument]]
+ReadInner = Callable[[bytes], ParsedFile]
 _DOCUMENTS = ("DocumentReference", "Composition", "DiagnosticReport")
 # The same report is often attached in several formats: the one that loses least comes first.
 _PREFERRED = ("text/plain", "text/html", "application/xhtml", "text/rtf", "application/rtf", "xml", "")
@@ -29,7 +29,7 @@ _ICD10 = (
 )
 
 
-def read(data: bytes, read_inner: ReadInner) -> list[ParsedDocument]:
+def read(data: bytes, read_inner: ReadInner) -> ParsedFile:
     """Return every document of a FHIR file with its patient, encounter and ICD-10 codes.
 
     Raises `UnreadableFile`: `fhir-no-document`, `fhir-attachment` (a link to elsewhere, or unreadable),
@@ -51,7 +51,7 @@ def read(data: bytes, read_inner: ReadInner) -> list[ParsedDocument]:
         raise unreadable("json-unknown") from None
     if not documents:
         raise unreadable("fhir-no-document")
-    return documents
+    return ParsedFile(tuple(documents))
 
 
 def _load(data: bytes) -> list[dict[str, Any]]:
@@ -113,7 +113,7 @@ def _attached(
             inner = read_inner(base64.b64decode(holder.get("data") or "", validate=True))
         except (UnreadableFile, ValueError):
             continue
-        return "\n\n".join(document.text for document in inner)
+        return "\n\n".join(document.text for document in inner.documents)
     raise unreadable("fhir-attachment")
 
 

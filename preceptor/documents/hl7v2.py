@@ -15,14 +15,14 @@ from preceptor.documents.errors import unreadable
 from preceptor.documents.hl7v2_record import encounter, icd10, patient_record
 from preceptor.documents.hl7v2_syntax import Message, Segment, messages
 from preceptor.documents.text import decode, tidy
-from preceptor.records import ParsedDocument
+from preceptor.records import ParsedDocument, ParsedFile
 
-ReadInner = Callable[[bytes], list[ParsedDocument]]
+ReadInner = Callable[[bytes], ParsedFile]
 _WORDS = ("TX", "FT", "ST", "")  # OBX-2 of what people write
 _OTHERS = ("ED", "RP")  # a file in the message, a link to one; everything else is a measured value
 
 
-def read(data: bytes, read_inner: ReadInner) -> list[ParsedDocument]:
+def read(data: bytes, read_inner: ReadInner) -> ParsedFile:
     """Return one document for each message that has text. Files inside (OBX-2 `ED`) are read by `read_inner`.
 
     Raises `UnreadableFile`: `hl7-corrupt`, `hl7-no-text` if no message has any, and those of a file inside.
@@ -30,7 +30,7 @@ def read(data: bytes, read_inner: ReadInner) -> list[ParsedDocument]:
     documents = [_document(message, read_inner) for message in messages(decode(data))]
     if not any(document.text for document in documents):
         raise unreadable("hl7-no-text")
-    return [document for document in documents if document.text]
+    return ParsedFile(tuple(document for document in documents if document.text))
 
 
 def _document(message: Message, read_inner: ReadInner) -> ParsedDocument:
@@ -71,7 +71,7 @@ def _text(message: Message, read_inner: ReadInner) -> str:
         if segment.name == "OBR" and len(orders) > 1 and segment.part(4, 2):
             lines += ["", segment.part(4, 2)]
         elif segment.name == "OBX" and segment.text(2) == "ED":
-            lines += [document.text for document in read_inner(_file_inside(segment))]
+            lines += [document.text for document in read_inner(_file_inside(segment)).documents]
         elif segment.name == "OBX" and segment.text(2) not in _OTHERS:
             once = repeated[segment.part(3, 1) + segment.part(3, 2)] == 1
             if segment.text(2) not in _WORDS or (segment.text(2) == "ST" and once and segment.part(3, 2)):

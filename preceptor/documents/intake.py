@@ -83,8 +83,10 @@ def _take(
         format, parsed = read_file(file, limits)
         row = table.documents.get(file.name)
         with vault.transaction():
-            new = [_put(document, format, file.name, row, vault, report.batch) for document in parsed]
-            vault.put_file(mac, report.batch, len(parsed))
+            new = [
+                _put(document, format, file.name, row, vault, report.batch) for document in parsed.documents
+            ]
+            vault.put_file(mac, report.batch, len(parsed.documents))
             vault.release_from_quarantine(mac)
     except UnreadableFile as error:
         _quarantine(file, mac, error.rule, error.remedy, vault, limits, report)

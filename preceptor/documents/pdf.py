@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from preceptor.documents.errors import UnreadableFile, unreadable
 from preceptor.documents.text import tidy
-from preceptor.records import ParsedDocument
+from preceptor.records import ParsedDocument, ParsedFile
 
 if TYPE_CHECKING:
     from pypdf import PageObject, PdfReader
@@ -21,7 +21,7 @@ _MAX_NAMELESS_SHARE = 0.1
 _BULLETS = dict.fromkeys((0x7F, 0x81, 0x8D, 0x8F, 0x90, 0x9D), "\N{BULLET}")
 
 
-def read(data: bytes) -> list[ParsedDocument]:
+def read(data: bytes) -> ParsedFile:
     """Return the text layer of a PDF as one document, lines as they are set, pages one after the other.
 
     Raises `UnreadableFile`: `pdf-encrypted`, `pdf-no-text` (a page with pictures and no text),
@@ -40,7 +40,7 @@ def read(data: bytes) -> list[ParsedDocument]:
     if _nameless(text) > _MAX_NAMELESS_SHARE * len(text):
         raise unreadable("pdf-no-unicode")
     shown = "".join(" " if c == "\xa0" else c for c in text if not _control(c))
-    return [ParsedDocument(tidy(shown))]
+    return ParsedFile((ParsedDocument(tidy(shown)),))
 
 
 def _pages(data: bytes) -> list[str]:

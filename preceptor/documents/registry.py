@@ -7,15 +7,16 @@ import json
 import re
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from preceptor.documents import ccda, docx, fhir, hl7v2, html, pdf, rtf, text
 from preceptor.documents.errors import unreadable
 from preceptor.documents.markup import parse_xml, tag
-from preceptor.records import ParsedDocument
+from preceptor.records import ParsedFile
 from preceptor.settings import IntakeSettings
 
-_SIMPLE: dict[str, Callable[[bytes], list[ParsedDocument]]] = {
+_SIMPLE: dict[str, Callable[[bytes], ParsedFile]] = {
     "text": text.read,
     "pdf": pdf.read,
     "docx": docx.read,
@@ -36,32 +37,32 @@ _HTML = re.compile(
 )
 
 
-def read_file(path: Path, limits: IntakeSettings) -> tuple[str, list[ParsedDocument]]:
+def read_file(path: Path, limits: IntakeSettings) -> tuple[str, ParsedFile]:
     """Return a file's format (one of `FORMATS`) and the documents in it, at least one, none without text.
 
     Raises `UnreadableFile` with the rule that stopped it; OSError if the file cannot be opened.
     """
     if path.stat().st_size > limits.max_file_mb * 1_000_000:
         raise unreadable("too-large")
-    name, documents = read_bytes(path.read_bytes(), path.suffix)
-    if any(len(document.text) > limits.max_characters for document in documents):
+    name, parsed = read_bytes(path.read_bytes(), path.suffix)
+    if any(len(document.text) > limits.max_characters for document in parsed.documents):
         raise unreadable("too-long")
-    return name, documents
+    return name, parsed
 
 
-def read_bytes(data: bytes, suffix: str = "", depth: int = 1) -> tuple[str, list[ParsedDocument]]:
+def read_bytes(data: bytes, suffix: str = "", depth: int = 1) -> tuple[str, ParsedFile]:
     """The same for a file's content; `suffix` is the end of its name, `depth` counts files inside files."""
     if depth > _MAX_DEPTH:
         raise unreadable("nested-too-deep")
     name = detect(data, suffix)
     if name in _SIMPLE:
-        documents = _SIMPLE[name](data)
+        parsed = _SIMPLE[name](data)
     else:
-        documents = _COMPOUND[name](data, lambda inner: read_bytes(inner, depth=depth + 1)[1])
-    documents = [document for document in documents if document.text.strip()]
-    if not documents:
+        parsed = _COMPOUND[name](data, lambda inner: read_bytes(inner, depth=depth + 1)[1])
+    parsed = replace(parsed, documents=tuple(d for d in parsed.documents if d.text.strip()))
+    if parsed == ParsedFile():
         raise unreadable("empty")
-    return name, documents
+    return name, parsed
 
 
 def detect(data: bytes, suffix: str = "") -> str:

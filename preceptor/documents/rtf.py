@@ -6,14 +6,14 @@ import re
 
 from preceptor.documents.errors import unreadable
 from preceptor.documents.text import tidy
-from preceptor.records import ParsedDocument
+from preceptor.records import ParsedDocument, ParsedFile
 
 _BRACE = re.compile(rb"\\[{}\\]|[{}]")
 _CELL_END = re.compile(rb"\\(?:nest)?cell(?![a-z]) ?")
 _CELL_MARK = "\x1f"  # the unit separator, which no RTF text can hold
 
 
-def read(data: bytes) -> list[ParsedDocument]:
+def read(data: bytes) -> ParsedFile:
     """Return the body of an RTF file as one document, cells of a row joined by ` | `.
 
     Raises `UnreadableFile` if groups are left open: then the end of the file is missing.
@@ -34,7 +34,7 @@ def read(data: bytes) -> list[ParsedDocument]:
     except Exception:  # noqa: BLE001
         raise unreadable("rtf-corrupt") from None
     text = re.sub(rf"{_CELL_MARK}\s*?(\n|$)", r"\1", text).replace(_CELL_MARK, " | ")
-    return [ParsedDocument(tidy(text.replace("\xa0", " ")))]
+    return ParsedFile((ParsedDocument(tidy(text.replace("\xa0", " "))),))
 
 
 def _balanced(data: bytes) -> bool:

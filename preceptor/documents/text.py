@@ -6,7 +6,7 @@ import codecs
 import re
 
 from preceptor.documents.errors import unreadable
-from preceptor.records import ParsedDocument
+from preceptor.records import ParsedDocument, ParsedFile
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -25,9 +25,9 @@ _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u2060\ufeff\u00ad"))
 _MAX_HIGH_SHARE = 0.3
 
 
-def read(data: bytes) -> list[ParsedDocument]:
+def read(data: bytes) -> ParsedFile:
     """Return a text file as one document. Raises `UnreadableFile` for bytes that are no text."""
-    return [ParsedDocument(tidy(decode(data)))]
+    return ParsedFile((ParsedDocument(tidy(decode(data))),))
 
 
 def decode(data: bytes) -> str:

@@ -97,7 +97,17 @@ def train(job: TrainingJob, say: Any) -> dict[str, Any]:
     }
     if trainer.is_world_process_zero():
         write_atomic(folder / "result.json", json.dumps(result, indent=1))
+    _part()
     return result
+
+
+def _part() -> None:
+    """Leave the group of processes together: one that exits while another still talks to it aborts now and then."""
+    import torch.distributed as group
+
+    if group.is_available() and group.is_initialized():
+        group.barrier()
+        group.destroy_process_group()
 
 
 def _arguments(

@@ -57,7 +57,8 @@ def read_as(tmp_path: Path) -> ReadAs:
     def read(name: str, data: bytes | str, **limits: float) -> tuple[str, list[ParsedDocument]]:
         path = tmp_path / name
         path.write_bytes(data.encode() if isinstance(data, str) else data)
-        return read_file(path, IntakeSettings(**limits))
+        name, parsed = read_file(path, IntakeSettings(**limits))
+        return name, list(parsed.documents)
 
     return read
 

@@ -81,7 +81,7 @@ class Setup:
     def finish(self) -> dict:
         process = self.start()
         _, said = process.communicate(timeout=400)
-        assert process.returncode == 0, said[-2000:]
+        assert process.returncode == 0, said[-12000:]
         return json.loads((Path(self.job.folder) / "result.json").read_text())
 
     def collect(self):
