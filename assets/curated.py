@@ -19,14 +19,15 @@ from resources import WorkspaceResource
 def curated_examples(context: dg.AssetExecutionContext, workspace: WorkspaceResource) -> dg.MaterializeResult:
     """Questions and answers for every use case, from all batches: filtered, without near-duplicates, split by
     patient, and clean of the test split."""
+    from preceptor.consent import unusable_patients
     from preceptor.curation.curate import curate
     from preceptor.deid.stage import usable_versions
 
     data = workspace.workspace().data
     with workspace.vault() as vault:
         sources = usable_versions(data, vault.batches())
-        erased = vault.erased_patients()
-    version = curate(data, sources, workspace.settings().curation, erased)
+        unusable = unusable_patients(vault, workspace.settings().intake)
+    version = curate(data, sources, workspace.settings().curation, unusable)
     facts = version.facts
     return dg.MaterializeResult(
         data_version=dg.DataVersion(version.name),

@@ -19,13 +19,17 @@ from resources import WorkspaceResource
 def drift_report(context: dg.AssetExecutionContext, workspace: WorkspaceResource) -> dg.MaterializeResult:
     """How far new batches differ from the champion's data: population stability index of note type, specialty,
     length and codes. Before there is a champion there is nothing to compare with, and it says so."""
+    from preceptor.consent import unusable_patients
     from preceptor.monitoring.stage import measure_drift
     from preceptor.release.stage import champion_data
 
     reference = champion_data(workspace.tracking(), workspace.workspace(), workspace.settings())
     with workspace.vault() as vault:
-        batches, erased = vault.batches(), vault.erased_patients()
-    report = measure_drift(workspace.workspace(), workspace.settings().monitoring, batches, reference, erased)
+        batches = vault.batches()
+        unusable = unusable_patients(vault, workspace.settings().intake)
+    report = measure_drift(
+        workspace.workspace(), workspace.settings().monitoring, batches, reference, unusable
+    )
     return dg.MaterializeResult(
         metadata={
             "compared with": report["reference"] or "no champion yet",

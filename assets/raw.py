@@ -35,5 +35,7 @@ def raw_documents(context: dg.AssetExecutionContext, workspace: WorkspaceResourc
             "quarantined": counts.quarantined,
             "by format": table(counts.by_format, ("format", "documents")),
             "quarantine by rule": table(counts.by_rule, ("rule", "files")),
+            "refused at the door": sum(counts.by_refusal.values()),
+            "refused by rule": table(counts.by_refusal, ("rule", "documents")),
         },
     )

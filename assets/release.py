@@ -64,13 +64,16 @@ def champion(
     """The version in use. A signed approval, seen by the approval sensor, makes the candidate the champion; the
     champion before stays as `previous`, for a rollback."""
     from preceptor.release.promotion import promote
+    from preceptor.release.stage import require_usable_data
 
     settings = workspace.settings().release
+    version = config.version or f"{settings.model_name}@candidate"
+    require_usable_data(workspace.workspace(), workspace.settings(), workspace.tracking(), version)
     with workspace.record() as record:
         done = promote(
             workspace.tracking(),
             record,
-            config.version or f"{settings.model_name}@candidate",
+            version,
             required=settings.required_approvals,
             actor="approval-sensor",
         )

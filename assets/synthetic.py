@@ -22,6 +22,7 @@ def synthetic_examples(
 ) -> dg.MaterializeResult:
     """Further training examples written by a language model from curated ones. Marked as synthetic for ever,
     filtered, capped in share, never in the test split."""
+    from preceptor.consent import require_usable
     from preceptor.quality import require
     from preceptor.synthesis.stage import synthesize
     from preceptor.versions import newest
@@ -29,6 +30,7 @@ def synthetic_examples(
     data = workspace.workspace().data
     curated = newest(data, "curated")
     require(data, "curated_examples", curated.name)
+    require_usable(workspace.workspace(), workspace.settings().intake, [curated], "Synthesis")
     version = synthesize(
         data,
         curated,

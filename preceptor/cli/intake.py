@@ -21,10 +21,10 @@ from preceptor.progress import reporter
 )
 @json_option
 def intake(paths: tuple[Path, ...], records: Path | None, source: str, as_json: bool) -> None:
-    """Bring files and folders into the encrypted vault.
+    """Bring files, folders and archives into the encrypted vault.
 
-    Every file is accepted, recognised as a duplicate, or quarantined with a rule; the same call again finishes one
-    that was killed.
+    Every file, and every member of an archive, is accepted, recognised as a duplicate, refused by a rule of selection
+    or consent, or quarantined with a rule; the same call again finishes one that was killed.
     """
     from preceptor.documents.intake import intake as take_in
     from preceptor.vault import open_vault
@@ -37,10 +37,19 @@ def intake(paths: tuple[Path, ...], records: Path | None, source: str, as_json: 
         vault.close()
 
     def said() -> str:
+        counts = [
+            ("accepted", report.accepted), ("duplicates", report.duplicates),
+            ("refused by selection or consent", report.refused_files), ("quarantined", report.quarantined_files),
+            ("all", report.files),
+        ]  # fmt: skip
         lines = [
-            f"batch {report.batch}: {report.accepted} files accepted ({report.documents} documents), "
-            f"{report.duplicates} duplicates, {len(report.quarantined)} quarantined"
+            f"batch {report.batch}: {report.documents} new documents",
+            "",
+            columns([(name, str(count)) for name, count in counts], ("files", "")),
         ]
+        if report.refused:
+            refusals = [(rule, str(count)) for rule, count in sorted(report.refused.items())]
+            lines += ["", columns(refusals, ("refused by rule", "documents"))]
         if report.quarantined:
             rows = [(q["file"], q["rule"], q["remedy"]) for q in report.quarantined]
             lines += ["", columns(rows, ("file", "rule", "what to do"))]

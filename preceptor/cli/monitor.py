@@ -13,6 +13,7 @@ from preceptor.cli._common import emit, json_option, settings, workspace
 @json_option
 def monitor(as_json: bool) -> None:
     """Measure how far new batches differ from the champion's data, and say what would start a retraining."""
+    from preceptor.consent import unusable_patients
     from preceptor.monitoring.stage import measure_drift, triggers
     from preceptor.release.registry import tracking_of
     from preceptor.release.stage import champion_data
@@ -21,9 +22,9 @@ def monitor(as_json: bool) -> None:
     ours, given = workspace(), settings()
     reference = champion_data(tracking_of(ours), ours, given)
     vault = open_vault(ours)
-    batches, erased = vault.batches(), vault.erased_patients()
+    batches, unusable = vault.batches(), unusable_patients(vault, given.intake)
     vault.close()
-    report = measure_drift(ours, given.monitoring, batches, reference, erased)
+    report = measure_drift(ours, given.monitoring, batches, reference, unusable)
     report["triggers"] = triggers(ours.monitoring, given.monitoring, datetime.now(UTC))
 
     def said() -> str:

@@ -125,6 +125,7 @@ def promote(ref: str | None, as_json: bool) -> None:
     """Make REF the champion, or without REF whatever has its approvals, oldest first."""
     from preceptor.release import promotion
     from preceptor.release.registry import CANDIDATE, CHAMPION, get_alias
+    from preceptor.release.stage import require_usable_data
     from preceptor.release.users import operator
 
     tracking, store = _open()
@@ -141,6 +142,7 @@ def promote(ref: str | None, as_json: bool) -> None:
                 "There is no candidate to promote; `preceptor run` makes one. Nothing was changed."
             )
     for each in refs:
+        require_usable_data(workspace(), settings(), tracking, each)
         done = promotion.promote(tracking, store, each, required=now.required_approvals, actor=operator())
     emit(asdict(done), as_json, _promotion_text(done))
 

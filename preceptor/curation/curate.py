@@ -25,17 +25,17 @@ def curate(
     data: Path,
     sources: Sequence[DatasetVersion],
     settings: CurationSettings,
-    erased: Collection[str] = (),
+    unusable: Collection[str] = (),
 ) -> DatasetVersion:
     """Make the curated version of de-identified versions: drafts, filter, duplicates, split, decontamination.
 
-    What came from an erased patient (by reference) is left out. Its facts: how many drafts each rule took, examples by task and split, patients by split.
+    What came from a patient whose data may not be used (by reference: erased, opted out) is left out. Its facts: how many drafts each rule took, examples by task and split, patients by split.
     """
     use_cases = load_use_cases(settings.tasks)
     register_path = data / REGISTER
     known = load_register(register_path)
     found = [d for source in sources for d in read_documents(source.path / DOCUMENTS)]
-    documents = [d for d in found if d.patient_ref not in erased]
+    documents = [d for d in found if d.patient_ref not in unusable]
     drafts = [draft for case in use_cases for draft in derive(case, documents)]
     register = assign(_strata(drafts, use_cases), known, settings.test_share, settings.validation_share)
     # Saved before the version exists: a kill in between leaves assignments that the next run finds and keeps.
@@ -55,7 +55,7 @@ def curate(
             "curation": settings.model_dump(mode="json"),
             "use_cases": [c.model_dump(mode="json") for c in use_cases],
             "splits": digest(here),
-            "erased": sorted({d.patient_ref for d in found} & set(erased)),
+            "left_out": sorted({d.patient_ref for d in found} & set(unusable)),
         },
         code=VERSION,
         write=write,

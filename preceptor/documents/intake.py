@@ -1,73 +1,59 @@
-"""Intake: every file given is in the vault, known already, or in quarantine with a rule. Nothing is lost."""
+"""Intake: every file given is in the vault, known already, unwanted by a rule, or in quarantine with one.
+
+Files are read in processes of their own (`readers`); what they say is written where the keys are (`writing`).
+"""
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from preceptor.documents.errors import UnreadableFile
-from preceptor.documents.records_file import DocumentRow, RecordsFile, read_records
-from preceptor.documents.registry import read_file
+from preceptor.consent import Consent
+from preceptor.documents.inbox import Inbox, find_files
+from preceptor.documents.readers import read_all
+from preceptor.documents.records_file import RecordsFile, read_records
+from preceptor.documents.writing import IntakeReport, Writer
 from preceptor.errors import UsageError
 from preceptor.progress import Progress, silent
-from preceptor.records import Labels, ParsedDocument, PatientRecord
 from preceptor.settings import IntakeSettings
-from preceptor.vault import Vault, VaultError
-
-RECORDS_NAME = "records.jsonl"  # taken as the records file when it lies in a folder given for intake
-
-
-@dataclass(slots=True)
-class IntakeReport:
-    """What became of the files of one call. `quarantined` holds `{file, rule, remedy}` for the person who asked;
-    it is printed to that person and stored nowhere, since file names may identify."""
-
-    batch: str
-    accepted: int = 0
-    documents: int = 0
-    duplicates: int = 0
-    quarantined: list[dict[str, str]] = field(default_factory=list)
+from preceptor.vault import Vault
 
 
 def intake(
     paths: Iterable[Path],
     vault: Vault,
-    limits: IntakeSettings,
+    settings: IntakeSettings,
     *,
     records: Path | None = None,
     source: str = "batch",
     on_progress: Progress = silent,
 ) -> IntakeReport:
-    """Bring files and folders into the vault; safe to repeat, and to repeat after a kill.
+    """Bring files, folders and archives into the vault; safe to repeat, and to repeat after a kill.
 
     The batch is named after `source` and the (keyed hashes of the) files, so the same files are the same batch.
-    Raises `UsageError` for a path that is not there, a bad source name or a bad records file.
+    Raises `UsageError` for a path that is not there, a bad source name, a bad records file or list of patients.
     """
-    files, found_records = _files(paths)
-    records = records or found_records
+    inbox = find_files(paths)
+    records = records or inbox.records
     table = read_records(records) if records else RecordsFile({}, {})
-    macs = {file: _file_mac(vault, file) for file in files}
+    macs = {file: _mac(vault, file) for file in inbox.files}
     report = IntakeReport(_batch_name(vault, source, macs.values()))
-    # Records first, each patient in a transaction: a document must find the patient whose it is.
-    for record in table.patients.values():
-        with vault.transaction():
-            vault.put_record(record)
-    for done, (file, mac) in enumerate(macs.items()):
-        on_progress(done, len(files))
-        if vault.has_file(mac):
-            report.duplicates += 1
-        else:
-            _take(file, mac, table, vault, limits, report)
-    on_progress(len(files), len(files))
+    with Writer(vault, settings, table, Consent(vault, settings), report) as writer:
+        # Records first: a document must find the patient whose it is.
+        for record in table.patients.values():
+            writer.put_record(record)
+        for path, rule in inbox.not_files:
+            writer.put_no_file(path, rule)
+        _read_new(inbox, macs, writer, settings, on_progress)
     return report
 
 
 def batch_name(paths: Iterable[Path], vault: Vault, source: str = "batch") -> str:
     """The name that `intake` would give to a batch of these paths."""
-    files, _ = _files(paths)
-    return _batch_name(vault, source, [_file_mac(vault, file) for file in files])
+    return _batch_name(vault, source, [_mac(vault, file) for file in find_files(paths).files])
 
 
 def _batch_name(vault: Vault, source: str, macs: Iterable[str]) -> str:
@@ -76,105 +62,24 @@ def _batch_name(vault: Vault, source: str, macs: Iterable[str]) -> str:
     return f"{source}-{vault.content_mac('batch', chr(10).join(sorted(macs)).encode())[:10]}"
 
 
-def _take(
-    file: Path, mac: str, table: RecordsFile, vault: Vault, limits: IntakeSettings, report: IntakeReport
-) -> None:
-    try:
-        format, parsed = read_file(file, limits)
-        row = table.documents.get(file.name)
-        with vault.transaction():
-            new = [
-                _put(document, format, file.name, row, vault, report.batch) for document in parsed.documents
-            ]
-            vault.put_file(mac, report.batch, len(parsed.documents))
-            vault.release_from_quarantine(mac)
-    except UnreadableFile as error:
-        _quarantine(file, mac, error.rule, error.remedy, vault, limits, report)
-    except VaultError:
-        _quarantine(file, mac, "patient-erased", "This patient was erased on request.", vault, None, report)
-    except OSError:
-        _quarantine(
-            file, mac, "not-readable", "Check the file's permissions and the disk.", vault, None, report
-        )
-    else:
-        report.documents += sum(new)
-        report.accepted += any(new)
-        report.duplicates += not any(new)
-
-
-def _put(
-    document: ParsedDocument,
-    format: str,
-    file_name: str,
-    row: DocumentRow | None,
-    vault: Vault,
-    batch: str,
-) -> bool:
-    patient_ref = None
-    if document.patient is not None and document.patient.patient_id:
-        patient_ref = vault.put_record(document.patient)
-    if row is not None and row.patient_id:
-        # The records file knows best whose document it is; its patients were stored before any document.
-        patient_ref = vault.find_patient(row.patient_id) or vault.put_record(PatientRecord(row.patient_id))
-    if patient_ref is None:
-        patient_ref = vault.put_unlinked(document.text)
-    labels = row.labels if row else Labels()
-    codes = labels.codes or document.codes
-    _, new = vault.put_document(
-        patient_ref,
-        batch,
-        text=document.text,
-        note_type=(row and row.note_type) or document.note_type or "unknown",
-        specialty=(row and row.specialty) or document.specialty or "general",
-        encounter=(row and row.encounter) or document.encounter,
-        format=format,
-        file_name=file_name,
-        labels=Labels(codes, labels.reference_summary, labels.differential, labels.follows),
-    )
-    return new
-
-
-def _quarantine(
-    file: Path,
-    mac: str,
-    rule: str,
-    remedy: str,
-    vault: Vault,
-    limits: IntakeSettings | None,
-    report: IntakeReport,
-) -> None:
-    # What was refused for its size or its owner is not copied; all else is kept, sealed.
-    keep = limits is not None and file.stat().st_size <= limits.max_file_mb * 1_000_000
-    with vault.transaction():
-        vault.put_quarantined(mac, report.batch, rule, file.name, file.read_bytes() if keep else b"")
-    report.quarantined.append({"file": str(file), "rule": rule, "remedy": remedy})
-
-
-def _files(paths: Iterable[Path]) -> tuple[list[Path], Path | None]:
-    files: list[Path] = []
-    records = None
-    for path in paths:
-        if not path.exists():
-            raise UsageError(f"There is no file or folder {path}.")
-        if path.is_file():
-            files.append(path)
-            continue
-        for found in sorted(path.rglob("*")):
-            if not found.is_file() or any(part.startswith(".") for part in found.relative_to(path).parts):
-                continue
-            if found.name == RECORDS_NAME:
-                records = found
-            else:
-                files.append(found)
-    return list(dict.fromkeys(files)), records
-
-
-def _file_mac(vault: Vault, file: Path) -> str:
-    import hashlib
-
+def _mac(vault: Vault, file: Path) -> str:
     try:
         with file.open("rb") as stream:
-            content = hashlib.file_digest(stream, "sha256").digest()
-    except OSError:
-        content = str(file).encode()
-    return vault.content_mac("file", content)
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:  # reading it will say so
+        digest = hashlib.sha256(os.fsencode(file)).hexdigest()
+    return vault.content_mac("file", digest.encode())
+
+
+def _read_new(
+    inbox: Inbox, macs: dict[Path, str], writer: Writer, settings: IntakeSettings, on_progress: Progress
+) -> None:
+    total = len(inbox.files)
+    new = [file for file in inbox.files if not writer.put_known(macs[file])]
+    done = total - len(new)
+    workers = min(settings.workers or len(os.sched_getaffinity(0)), len(new))
+    for file, events in read_all(new, settings.limits(), workers):
+        on_progress(done, total)
+        writer.put_file(file, macs[file], events)
+        done += 1
+    on_progress(total, total)

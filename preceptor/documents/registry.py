@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from preceptor.documents import ccda, docx, fhir, hl7v2, html, pdf, rtf, text
-from preceptor.documents.errors import unreadable
+from preceptor.documents.errors import UnreadableFile, unreadable
+from preceptor.documents.limits import DEFAULT, Limits
 from preceptor.documents.markup import parse_xml, tag
 from preceptor.records import ParsedFile
-from preceptor.settings import IntakeSettings
 
 _SIMPLE: dict[str, Callable[[bytes], ParsedFile]] = {
     "text": text.read,
@@ -26,6 +26,7 @@ _SIMPLE: dict[str, Callable[[bytes], ParsedFile]] = {
 # These may hold a file of another format inside, and get a function that reads it.
 _COMPOUND = {"ccda": ccda.read, "fhir": fhir.read, "hl7v2": hl7v2.read}
 FORMATS = (*_SIMPLE, *_COMPOUND)
+_SCANS = ("image", "pdf-no-text", "pdf-no-unicode")  # what OCR can help with
 _MAX_DEPTH = 3  # HL7 v2 around C-CDA around PDF; more is no export but a trap
 
 _IMAGES = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"GIF8", b"BM")
@@ -37,32 +38,45 @@ _HTML = re.compile(
 )
 
 
-def read_file(path: Path, limits: IntakeSettings) -> tuple[str, ParsedFile]:
-    """Return a file's format (one of `FORMATS`) and the documents in it, at least one, none without text.
+def read_file(path: Path, limits: Limits) -> tuple[str, ParsedFile]:
+    """Return a file's format (one of `FORMATS`) and what is in it; no document without text.
 
     Raises `UnreadableFile` with the rule that stopped it; OSError if the file cannot be opened.
     """
-    if path.stat().st_size > limits.max_file_mb * 1_000_000:
+    if path.stat().st_size > limits.max_file_bytes:
         raise unreadable("too-large")
-    name, parsed = read_bytes(path.read_bytes(), path.suffix)
+    name, parsed = read_bytes(path.read_bytes(), path.suffix, limits=limits)
     if any(len(document.text) > limits.max_characters for document in parsed.documents):
         raise unreadable("too-long")
     return name, parsed
 
 
-def read_bytes(data: bytes, suffix: str = "", depth: int = 1) -> tuple[str, ParsedFile]:
+def read_bytes(
+    data: bytes, suffix: str = "", depth: int = 1, limits: Limits = DEFAULT
+) -> tuple[str, ParsedFile]:
     """The same for a file's content; `suffix` is the end of its name, `depth` counts files inside files."""
     if depth > _MAX_DEPTH:
         raise unreadable("nested-too-deep")
-    name = detect(data, suffix)
-    if name in _SIMPLE:
-        parsed = _SIMPLE[name](data)
-    else:
-        parsed = _COMPOUND[name](data, lambda inner: read_bytes(inner, depth=depth + 1)[1])
+    try:
+        name, parsed = _read(data, suffix, depth, limits)
+    except UnreadableFile as error:
+        if not limits.ocr or error.rule not in _SCANS:
+            raise
+        from preceptor.documents import ocr
+
+        name = "scan"
+        parsed = ocr.read_scan(data, languages=limits.ocr_languages)
     parsed = replace(parsed, documents=tuple(d for d in parsed.documents if d.text.strip()))
     if parsed == ParsedFile():
         raise unreadable("empty")
     return name, parsed
+
+
+def _read(data: bytes, suffix: str, depth: int, limits: Limits) -> tuple[str, ParsedFile]:
+    name = detect(data, suffix)
+    if name in _SIMPLE:
+        return name, _SIMPLE[name](data)
+    return name, _COMPOUND[name](data, lambda inner: read_bytes(inner, depth=depth + 1, limits=limits)[1])
 
 
 def detect(data: bytes, suffix: str = "") -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Protocol
 
+from preceptor.consent import require_usable
 from preceptor.evaluation import VERSION
 from preceptor.evaluation.arms import ArmModel
 from preceptor.evaluation.evaluate import evaluate
@@ -37,11 +38,12 @@ def evaluate_newest(
 ) -> DatasetVersion:
     """Evaluate the newest model on the test split of the data it was made from; the same inputs are one evaluation.
 
-    Raises `GateRefused` when those data have no passing verdict.
+    Raises `GateRefused` when those data have no passing verdict, or hold a patient who has opted out since.
     """
     model = newest(workspace.models, "model")
     curated = load(workspace.data, "curated", model.manifest["inputs"]["curated"])
     require(workspace.data, "curated_examples", curated.name)
+    require_usable(workspace, settings.intake, [curated], "Evaluation")
     models = {
         "base": ArmModel(base.name, base.path, None, base.digest),
         "finetuned": tuned(f"fine-tuned {model.name}", model.path, base, model.name),

@@ -34,7 +34,7 @@ def measure_drift(
     settings: MonitoringSettings,
     batches: Sequence[str],
     reference: Reference | None,
-    erased: Collection[str] = (),
+    unusable: Collection[str] = (),
 ) -> dict[str, Any]:
     """Compare the batches that the champion did not learn from with those it did; write and return the report.
 
@@ -47,7 +47,7 @@ def measure_drift(
         version = latest(workspace.data, f"deid-{batch}")
         if version is None:
             continue
-        found = [d for d in read_documents(version.path / DOCUMENTS) if d.patient_ref not in erased]
+        found = [d for d in read_documents(version.path / DOCUMENTS) if d.patient_ref not in unusable]
         (old if reference and version.name in reference.deid_versions else new).extend(found)
     values = _psi_by_feature(old, new) if old and new else {}
     drifted = len(new) >= MIN_DOCUMENTS and any(v > settings.drift_psi for v in values.values())

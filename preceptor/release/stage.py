@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from preceptor import __version__
+from preceptor.consent import require_usable
 from preceptor.errors import PreceptorError
 from preceptor.models import ResolvedModel
 from preceptor.models import resolve as resolve_model
@@ -25,7 +26,7 @@ from preceptor.release.registry import (
 )
 from preceptor.release.store import Store
 from preceptor.settings import ROOT, Settings, Workspace
-from preceptor.versions import DatasetVersion, file_sha256, newest
+from preceptor.versions import DatasetVersion, file_sha256, load, newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,20 @@ def submit_newest(
         actor=f"run:{actor}",
     )
     return Submitted(info, decision)
+
+
+def require_usable_data(workspace: Workspace, settings: Settings, tracking: Tracking, ref: str) -> None:
+    """Refuse to promote a version that learned from a patient who has opted out since.
+
+    Raises `GateRefused` naming the data; and what `registry.resolve` raises for a version that is not there.
+    """
+    data = resolve(tracking, ref).data
+    versions = [
+        load(workspace.data, stage, data[stage])
+        for stage in ("curated", "synthetic")
+        if (workspace.data / stage / data.get(stage, "-")).is_dir()
+    ]
+    require_usable(workspace, settings.intake, versions, "Promotion")
 
 
 def present_champion(tracking: Tracking, settings: Settings) -> VersionInfo | None:

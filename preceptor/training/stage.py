@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from preceptor.consent import require_usable
 from preceptor.models import ResolvedModel, resolve
 from preceptor.quality import require
 from preceptor.settings import Settings, Workspace, resolve_path
@@ -53,13 +54,15 @@ def prepare(
     """Resolve the base model, take the newest judged data and plan the job.
 
     `experiment` gives the id of the MLflow experiment; it is asked only if there is something to train.
-    Raises `GateRefused` when the data have no passing verdict: that a check passed in some earlier run is not enough.
+    Raises `GateRefused` when the data have no passing verdict (that a check passed in some earlier run is not enough),
+    or hold a patient who has opted out since.
     """
     datasets = []
     for stage, suite in _INPUTS.items():
         version = newest(workspace.data, stage)
         require(workspace.data, suite, version.name)
         datasets.append(version)
+    require_usable(workspace, settings.intake, datasets, "Training")
     recipe = load_recipe(
         resolve_path(recipe_file or settings.training.recipe), settings.training.overrides | (overrides or {})
     )

@@ -120,7 +120,7 @@ def curated(tmp_path, documents, **changes):
     source = make_version(
         tmp_path, "deid-b1", inputs={"n": str(len(documents))}, config=changes, code="1", write=write
     )
-    return curate(tmp_path, [source], CurationSettings(), changes.get("erased", ()))
+    return curate(tmp_path, [source], CurationSettings(), changes.get("unusable", ()))
 
 
 def test_no_patient_is_in_two_splits_and_every_example_names_its_documents(tmp_path):
@@ -160,6 +160,6 @@ def test_a_planted_copy_of_a_test_note_does_not_reach_training(tmp_path):
 def test_an_erased_patient_is_left_out_of_the_next_version(tmp_path):
     documents = [document(n, reference_summary=f"Summary {n}.") for n in range(10)]
     gone = documents[3].patient_ref
-    version = curated(tmp_path, documents, erased=[gone])
+    version = curated(tmp_path, documents, unusable=[gone])
     assert all(e.patient_ref != gone for e in read_examples(version.path / EXAMPLES))
-    assert version.manifest["config"]["erased"] == [gone]
+    assert version.manifest["config"]["left_out"] == [gone]

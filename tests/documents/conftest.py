@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from preceptor.documents.limits import Limits
 from preceptor.documents.registry import read_file
 from preceptor.records import ParsedDocument
-from preceptor.settings import IntakeSettings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CORPUS = ROOT / "examples" / "corpus"
@@ -57,7 +57,7 @@ def read_as(tmp_path: Path) -> ReadAs:
     def read(name: str, data: bytes | str, **limits: float) -> tuple[str, list[ParsedDocument]]:
         path = tmp_path / name
         path.write_bytes(data.encode() if isinstance(data, str) else data)
-        name, parsed = read_file(path, IntakeSettings(**limits))
+        name, parsed = read_file(path, Limits(**limits))
         return name, list(parsed.documents)
 
     return read
@@ -97,3 +97,20 @@ def docx_bytes(text: str) -> bytes:
     out = io.BytesIO()
     document.save(out)
     return out.getvalue()
+
+
+@pytest.fixture(scope="session")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of hostile files, made once."""
+    folder = tmp_path_factory.mktemp("hostile") / "files"
+    load_hostile().build(folder)
+    return folder
+
+
+def load_hostile() -> ModuleType:
+    """examples/hostile/build.py, which makes the files and says what intake must make of each."""
+    spec = importlib.util.spec_from_file_location("hostile_build", ROOT / "examples" / "hostile" / "build.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -52,10 +52,27 @@ def test_a_note_that_begins_like_another_format_is_text(start: str, read_as: Rea
 # --- text
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "cp1252"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"]
+)
 def test_text_is_read_in_the_encoding_it_has(encoding: str, read_as: ReadAs) -> None:
     note = "Siân: “5°–10° flexion”, naïve to opioids"
     assert text_of(read_as("a.txt", note.encode(encoding))) == note
+
+
+@pytest.mark.parametrize(
+    ("encoding", "said"),
+    [
+        ("cp1251", "Пациентка жалуется на боль в груди. Назначен аспирин 100 мг один раз в день."),
+        ("cp1253", "Ο ασθενής παραπονιέται για πόνο στο στήθος. Χορηγήθηκε ασπιρίνη."),
+        (
+            "cp1250",
+            "Pacjentka Łucja Wiśniewska zgłasza ból w klatce piersiowej. Zalecono odpoczynek i żywność.",
+        ),
+    ],
+)
+def test_other_alphabets_are_told_by_their_words(encoding: str, said: str, read_as: ReadAs) -> None:
+    assert text_of(read_as("a.txt", said.encode(encoding))) == said
 
 
 def test_line_ends_become_one_and_lines_keep_their_inside() -> None:

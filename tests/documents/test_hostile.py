@@ -80,9 +80,9 @@ def fhir(**attachment: str) -> str:
         ("empty", "a.docx", lambda make: make.docx("  ")),
         ("not-text", "a.txt", bytes(range(256)) * 4),
         ("not-text", "a.bin", b"\x7fELF\x02\x01\x01\0\0\0\0"),
-        ("not-text", "a.txt", MARKER.encode("utf-16-le")),
-        ("not-text", "a.txt", "Пациентка жалуется на боль".encode("cp1251")),
-        ("mixed-encoding", "a.txt", "Müller, Jörg, Zürich".encode() + b" caf\xe9"),
+        ("encoding-unsure", "a.txt", "患者は胸痛を訴えている。".encode("shift_jis")),
+        ("encoding-unsure", "a.txt", "Müller, 38°".encode("cp437")),
+        ("mixed-encoding", "a.txt", "Müller was seen".encode() + b" in a caf\xe9"),
         ("image", "scan.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"),
         ("image", "scan.tif", b"II*\0\x08\0\0\0"),
         (

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from preceptor.documents.limits import Limits
 from preceptor.documents.registry import read_file
-from preceptor.settings import IntakeSettings
 
 DATA = Path(os.environ.get("PRECEPTOR_SHARED_DATA", ""))
 pytestmark = pytest.mark.skipif(
@@ -37,7 +37,7 @@ def title_elements(path: Path) -> list[str]:
 
 @pytest.mark.parametrize(("name", "note_type"), CCDA_TYPES.items())
 def test_ccda_examples(name: str, note_type: str) -> None:
-    found, parsed = read_file(DATA / "c-cda" / name, IntakeSettings())
+    found, parsed = read_file(DATA / "c-cda" / name, Limits())
     (document,) = parsed.documents
     assert (found, document.note_type) == ("ccda", note_type)
     lines = iter(document.text.split("\n"))
@@ -50,7 +50,7 @@ def test_ccda_examples(name: str, note_type: str) -> None:
 
 @pytest.mark.parametrize("name", ["sample_unix.hl7", "sample_win.hl7"])
 def test_hl7_samples_of_both_line_ends(name: str) -> None:
-    found, parsed = read_file(DATA / "hl7v2" / name, IntakeSettings())
+    found, parsed = read_file(DATA / "hl7v2" / name, Limits())
     (document,) = parsed.documents
     assert (found, document.text, document.encounter) == ("hl7v2", "ECHOCARDIOGRAPHIC REPORT", "48390")
     assert document.patient is not None
@@ -60,7 +60,7 @@ def test_hl7_samples_of_both_line_ends(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["ORU-multiline-short.hl7", "ORU-multiline-short-mixed.hl7"])
 def test_hl7_reports_of_several_lines(name: str) -> None:
-    _, parsed = read_file(DATA / "hl7v2" / name, IntakeSettings())
+    _, parsed = read_file(DATA / "hl7v2" / name, Limits())
     (document,) = parsed.documents
     assert len(document.text.split("\n")) == 2
     assert (document.note_type, document.specialty) == ("echo cardiogram complete", "cardiology")
