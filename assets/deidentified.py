@@ -22,6 +22,7 @@ def deidentified_documents(
 ) -> dg.MaterializeResult:
     """Notes without identifiers: the same surrogate throughout a patient's record, dates shifted, ages over 89 and
     ZIP codes generalised. A document in which the independent leak check finds anything is withheld."""
+    from preceptor.consent import unusable_patients
     from preceptor.deid.stage import deidentify_batch
     from preceptor.keys import deid_secret
 
@@ -33,6 +34,7 @@ def deidentified_documents(
             workspace.settings().deid,
             deid_secret(workspace.workspace()),
             progress(context, "documents"),
+            unusable_patients(vault, workspace.settings().intake),
         )
     facts = version.facts
     return dg.MaterializeResult(

@@ -61,10 +61,10 @@ def choose_format(note: dict[str, Any]) -> str:
     suited = next(formats for words, formats in FORMATS if words in note["note_type"].lower())
     start = stable_hash(note["note_id"], "format") % len(suited)
     choices = suited[start:] + suited[:start]
-    return next(c for c in choices if c != "pdf" or _has_latin_letters(note["text"]))
+    return next(c for c in choices if c != "pdf" or has_latin_letters(note["text"]))
 
 
-def _has_latin_letters(text: str) -> bool:
+def has_latin_letters(text: str) -> bool:
     """Whether PDF's built-in fonts have all letters of a text."""
     try:
         text.encode("cp1252")

@@ -17,6 +17,7 @@ COMMANDS = {
     "ui": ("preceptor.cli.ui", "ui", "Dagster (webserver and daemon) and MLflow, together."),
     "doctor": ("preceptor.cli.doctor", "doctor", "Check this machine and configuration."),
     "intake": ("preceptor.cli.intake", "intake", "Bring documents into the vault."),
+    "vault": ("preceptor.cli.vault", "vault", "The encrypted vault: state, check, key rotation, audit log."),
     "deid": ("preceptor.cli.deid", "deid", "De-identify notes outside the pipeline, and score it."),
     "data": ("preceptor.cli.data", "data", "The data set versions."),
     "models": ("preceptor.cli.models", "models", "The base-model catalogue."),

@@ -59,7 +59,8 @@ def scrub(
             raise UsageError(f"{source}, line {line}: patient is an object (rule patient-not-object).")
         patient = row.get("patient_id")
         groups[f"patient {patient}" if patient is not None else f"note {line}"].append((line, row))
-    tasks = [(name, notes, known, chosen, deid_secret(workspace())) for name, notes in groups.items()]
+    secret = deid_secret(workspace(), settings().vault)
+    tasks = [(name, notes, known, chosen, secret) for name, notes in groups.items()]
     progress, done = reporter("notes"), 0
     total = sum(len(notes) for notes in groups.values())
     found: dict[int, tuple[Any, str, list[dict[str, Any]]]] = {}

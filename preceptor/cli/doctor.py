@@ -119,6 +119,24 @@ def _name_model() -> Line:
 
 
 def _key() -> Line:
+    from preceptor.errors import PreceptorError
+    from preceptor.keys import KEYRING
+    from preceptor.vault.keyring import read_header, unlock
+    from preceptor.vault.opening import provider_of
+
+    path = workspace().vault / KEYRING
+    if not path.exists():
+        return _local_key()
+    try:
+        header = read_header(path)
+        provider = provider_of(workspace(), header)
+        unlock(path, provider)
+    except PreceptorError as error:
+        return "error", str(error), "docs/vault.md says where each kind of key is looked for."
+    return _local_key() if header.provider == "local" else ("ok", provider.describe(), "")
+
+
+def _local_key() -> Line:
     if os.environ.get("PRECEPTOR_MASTER_KEY") or os.environ.get("PRECEPTOR_MASTER_KEY_FILE"):
         return "ok", "from the environment", ""
     path: Path = workspace().keys / "master.key"

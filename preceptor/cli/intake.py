@@ -30,7 +30,7 @@ def intake(paths: tuple[Path, ...], records: Path | None, source: str, as_json: 
     from preceptor.vault import open_vault
 
     limits = settings().intake
-    vault = open_vault(workspace())
+    vault = open_vault(workspace(), settings().vault)
     try:
         report = take_in(paths, vault, limits, records=records, source=source, on_progress=reporter("files"))
     finally:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from preceptor.cli._common import columns, emit, json_option, workspace
+from preceptor.cli._common import columns, emit, json_option, settings, workspace
 from preceptor.errors import UsageError
 
 
@@ -46,7 +46,7 @@ def add(name: str, role: str, password_stdin: bool, as_json: bool) -> None:
     from preceptor.release import users as people
     from preceptor.release.store import open_store
 
-    store = open_store(workspace())
+    store = open_store(workspace(), settings().vault)
     user = people.add(store, name, role, read_password(password_stdin, confirm=True), actor=people.operator())
     emit(asdict(user), as_json, f"Added {user.name}, {user.role}.")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,18 +35,20 @@ def deidentify_batch(
     settings: DeidSettings,
     secret: bytes,
     on_progress: Progress = silent,
+    unusable: Collection[str] = (),
 ) -> DatasetVersion:
     """Make the clean version of a batch: documents.parquet, audit.parquet (where what was found: offsets and types,
     no text) and leaks.parquet (which document was withheld, by which rule).
 
-    A document in which the independent leak check finds anything is not in documents.parquet. Facts: documents,
+    Documents of patients in `unusable` (who opted out) are not even opened. A document in which the independent leak check finds anything is not in documents.parquet. Facts: documents,
     withheld, spans, spans by type and by layer, leaks by rule.
     """
 
+    left_out = sorted(vault.patients_of(batch).intersection(unusable))
+
     def write(folder: Path) -> dict[str, Any]:
-        documents = list(vault.documents(batch))
-        records = {ref: vault.record(ref) for ref in {d.patient_ref for d in documents}}
-        known = {ref: record for ref, record in records.items() if record is not None}
+        documents = list(vault.documents(batch, why="de-identification", without=left_out))
+        known = vault.records({d.patient_ref for d in documents}, why="de-identification")
         by_file = {(d.patient_ref, d.file_name): d.document_ref for d in documents}
         follows = {
             d.document_ref: by_file.get((d.patient_ref, d.labels.follows))
@@ -68,7 +70,11 @@ def deidentify_batch(
         stage_of(batch),
         inputs={batch: vault.manifest(batch)},
         # The key is part of what made it; only a hash of it may be written down.
-        config={"deid": settings.model_dump(mode="json"), "key": hashlib.sha256(secret).hexdigest()[:12]},
+        config={
+            "deid": settings.model_dump(mode="json"),
+            "key": hashlib.sha256(secret).hexdigest()[:12],
+            **({"left_out": left_out} if left_out else {}),
+        },
         code=VERSION,
         write=write,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fnmatch import fnmatchcase
 
 from preceptor.settings import DatesRule, NamesRule, SelectionSettings
@@ -70,6 +71,8 @@ def language(text: str) -> str | None:
 
     Right for 179 of our 180 notes; one line of clinical shorthand alone is often taken for another language.
     """
+    if not re.search(r"[^\W\d_]{2}", text):
+        return None
     from py3langid import langid
 
     code = str(langid.classify(text[:20_000])[0])

@@ -65,6 +65,11 @@ class _Item:
     parts: list[RefusedPart] = field(default_factory=list)
 
     @property
+    def where(self) -> bytes:
+        """What tells it from another file of the same content."""
+        return os.fsencode(self.file.name) + b"/" + self.member.encode("utf-8", "surrogateescape")
+
+    @property
     def name(self) -> str:
         return _printable(PurePosixPath(self.member).name if self.member else self.file.name)
 
@@ -97,6 +102,13 @@ class Writer:
 
     def __exit__(self, *failure: object) -> None:
         self._transaction.__exit__(*failure)  # type: ignore[arg-type]
+        report = self._report
+        if report.documents or report.patients:
+            counts = {"documents": report.documents, "patients": report.patients}
+            self._vault.note("wrote", "intake", report.batch, counts)
+        if report.quarantined:
+            rules = Counter(entry["rule"] for entry in report.quarantined)
+            self._vault.note("quarantined", "intake", report.batch, dict(sorted(rules.items())))
 
     def put_record(self, record: PatientRecord) -> str:
         """Add what is known of a patient; return the reference."""
@@ -249,7 +261,8 @@ class Writer:
         return b""
 
     def _quarantine_item(self, item: _Item, rule: str, data: bytes) -> None:
-        self._vault.put_quarantined(item.mac, self._report.batch, rule, item.name, data)
+        mac = f"{item.mac}/{self._vault.content_mac('where', item.where)[:16]}"
+        self._vault.put_quarantined(mac, self._report.batch, rule, item.name, data)
         self._report.quarantined_files += 1
         self._tell(item.shown, rule)
 

@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from preceptor.keys import derive, master_key
+from preceptor.keys import release_key
 from preceptor.release import chain
 from preceptor.release.chain import Event, Problem, RecordBroken
-from preceptor.settings import Workspace
+from preceptor.settings import VaultSettings, Workspace
 from preceptor.versions import write_atomic
 
 ROLES = ("reviewer", "approver", "privacy", "admin")
@@ -246,6 +246,6 @@ class Store:
             )
 
 
-def open_store(workspace: Workspace) -> Store:
+def open_store(workspace: Workspace, settings: VaultSettings | None = None) -> Store:
     """Open the workspace's release store, making it if it is not there."""
-    return Store(workspace.release, derive(master_key(workspace), "release/chain"))
+    return Store(workspace.release, release_key(workspace, settings))

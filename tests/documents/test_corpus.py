@@ -52,7 +52,7 @@ def test_every_format_can_carry_every_eighth_note(
     chosen: str, notes: list[Note], corpus_build: ModuleType, read_as: ReadAs
 ) -> None:
     for note in notes[::8]:
-        if chosen == "pdf" and not corpus_build._has_latin_letters(note["text"]):
+        if chosen == "pdf" and not corpus_build.has_latin_letters(note["text"]):
             continue
         found, documents = read_as(
             f"note{corpus_build.WRITERS[chosen][1]}", corpus_build.WRITERS[chosen][0](note)

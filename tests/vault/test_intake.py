@@ -52,11 +52,11 @@ def test_every_file_is_accepted_or_quarantined_and_the_rest_goes_on(vault, inbox
 
 def test_documents_find_their_patient_and_labels(vault, inbox):
     report = intake([inbox], vault, IntakeSettings())
-    documents = {d.file_name: d for d in vault.documents(report.batch)}
+    documents = {d.file_name: d for d in vault.documents(report.batch, why="test")}
     assert documents["one.txt"].note_type == "clinic note"
     assert documents["one.txt"].labels.codes == {"M10.9": []}
     assert documents["one.txt"].patient_ref == documents["two.txt"].patient_ref
-    assert vault.record(documents["two.txt"].patient_ref).names == ("Tunde Oyelaran",)
+    assert vault.record(documents["two.txt"].patient_ref, why="test").names == ("Tunde Oyelaran",)
 
 
 def test_the_same_again_gives_only_duplicates_and_the_same_batch(vault, inbox):
@@ -122,6 +122,6 @@ def test_the_bundled_corpus_is_its_notes_and_nothing_else_of_the_folder(vault):
         json.loads(line) for line in resolve_path(settings.corpus_records).read_text("utf-8").splitlines()
     ]
     named = {row["file"] for row in rows if row["kind"] == "document"}
-    assert {d.file_name for d in vault.documents(batch)} == named
+    assert {d.file_name for d in vault.documents(batch, why="test")} == named
     assert vault.counts(batch).documents == len(named) >= 36 + 120
-    assert all(vault.record(d.patient_ref) is not None for d in vault.documents(batch))
+    assert all(vault.record(d.patient_ref, why="test") for d in vault.documents(batch, why="test"))

@@ -1,0 +1,36 @@
+"""A SQLite file that only its owner may read, with a write-ahead log."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from pathlib import Path
+
+_PATIENCE = 60.0  # seconds that one process waits for another's transaction
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the file, making it if it is not there. SQLite gives its -wal and -shm the same mode."""
+    if not path.exists():
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+    db = sqlite3.connect(path, isolation_level=None, timeout=_PATIENCE)
+    try:
+        _use_write_ahead_log(db)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _use_write_ahead_log(db: sqlite3.Connection) -> None:
+    """Switch to WAL; of several processes that open a new file, all but one are told that it is locked, at once."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
