@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.util
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,10 +132,62 @@ def plant(folder: Path) -> None:
                 "reference_summary": "A man with hypertension, Zebulon Quackenbosh, was given amlodipine.",
             }
         )
-    # Broken on purpose, with an identifier in its name and in its bytes: it must end in quarantine and nowhere else.
-    (documents / "quackenbosh-scan.pdf").write_bytes(b"%PDF-1.7\nZebulon Quackenbosh QZX-9987123")
+    _plant_tables_and_archives(documents)
+    _plant_broken(documents)
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept)
     (folder / "records.jsonl").write_text(lines, encoding="utf-8")
+
+
+def _plant_tables_and_archives(documents: Path) -> None:
+    """The planted patient as rows, and as members of archives whose own paths tell the name."""
+    patient = {k: v for k, v in PLANTED.items() if k != "patient_id"}
+    who = {"patient_id": PLANTED["patient_id"]}
+    row = {
+        "text": PLANTED_TEXT.format(n="number 21 jsonl"),
+        "note_type": "clinic note",
+        **who,
+        "patient": patient,
+    }
+    (documents / "Zebulon Quackenbosh.jsonl").write_text(
+        json.dumps(row) + "\n" + json.dumps({"id": "QZX-9987123"})
+    )
+    with (documents / "QZX-9987123.csv").open("w", newline="") as stream:
+        table = csv.writer(stream)
+        table.writerow(["note_text", "patient_id", "patient_name", "pat_phone"])
+        table.writerow(
+            [PLANTED_TEXT.format(n="number 22 csv"), who["patient_id"], PLANTED["name"], PLANTED["phone"]]
+        )
+        table.writerow(["A row too short for Zebulon Quackenbosh"])
+    inner = {**row, "text": PLANTED_TEXT.format(n="number 23 zip")}
+    with zipfile.ZipFile(documents / "quackenbosh.zip", "w") as packed:
+        packed.writestr("Quackenbosh, Zebulon/QZX-9987123.json", json.dumps(inner))
+        packed.writestr("../Philomena Quackenbosh.txt", "Philomena Quackenbosh")
+    with tarfile.open(documents / "zebulon.tar.gz", "w:gz") as tar:
+        data = json.dumps({**row, "text": PLANTED_TEXT.format(n="number 24 tar")}).encode()
+        info = tarfile.TarInfo("wobblegate/zeb.quackenbosh@featherstone.example.json")
+        info.size = len(data)
+        tar.addfile(info, io.BytesIO(data))
+
+
+def _plant_broken(documents: Path) -> None:
+    """Broken on purpose, with identifiers in names and bytes: they must end in quarantine and nowhere else."""
+    known = "Zebulon Quackenbosh QZX-9987123"
+    (documents / "quackenbosh-scan.pdf").write_bytes(b"%PDF-1.7\n" + known.encode())
+    (documents / "quackenbosh-cut.zip").write_bytes((documents / "quackenbosh.zip").read_bytes()[:150])
+    (documents / "quackenbosh.fhir.json").write_text(
+        json.dumps(
+            {
+                "resourceType": "DocumentReference",
+                "subject": {"reference": "Patient/QZX-9987123"},
+                "content": known,
+            }
+        )
+    )
+    (documents / "quackenbosh.hl7").write_text(
+        f"MSH|\rPID|1||QZX-9987123||Quackenbosh^Zebulon||19510823\r{known}"
+    )
+    (documents / "quackenbosh.xml").write_text(f"<ClinicalDocument><title>{known}</tytle></ClinicalDocument>")
+    (documents / "quackenbosh.rtf").write_text(r"{\rtf1\ansi {\b " + known)
 
 
 def write_config(path: Path, corpus: Path, **changes) -> Path:

@@ -10,12 +10,15 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import dagster as dg
 import pyarrow.parquet as pq
 import pytest
 
+from preceptor.settings import Workspace
+from preceptor.vault import open_vault
 from tests.pipeline.conftest import NEEDLES, PLANTED, preceptor, write_config
 
 ASSETS = {
@@ -94,6 +97,24 @@ def test_the_canary_was_really_there(run):
     assert len(planted) + facts["withheld"] >= 8
     assert len({r["format"] for r in planted}) >= 6
     assert len({r["patient_ref"] for r in planted}) == 1
+
+
+def test_the_canary_was_taken_in_from_every_format_and_every_broken_file_is_in_quarantine(run):
+    with closing(open_vault(Workspace(run.home))) as vault:
+        batch = next(name for name in vault.batches() if name.startswith("corpus-"))
+        (planted,) = [
+            ref for ref in vault.patients_of(batch) if ref == vault.find_patient(PLANTED["patient_id"])
+        ]
+        documents = [vault.document(ref, why="test") for ref in vault.document_refs(planted)]
+        rules = vault.counts(batch).by_rule
+    assert {d.format for d in documents} == {
+        "text", "pdf", "docx", "rtf", "html", "ccda", "fhir", "hl7v2", "jsonl", "csv",
+    }  # fmt: skip
+    assert len(documents) == 12
+    assert rules == {
+        "pdf-corrupt": 1, "archive-corrupt": 1, "archive-path": 1, "json-unknown": 1, "hl7-corrupt": 1,
+        "xml-corrupt": 1, "rtf-corrupt": 1, "table-columns": 1, "table-corrupt": 1,
+    }  # fmt: skip
 
 
 def test_the_vault_itself_is_not_readable(run):
