@@ -29,10 +29,10 @@ class Consent:
 
     def __init__(self, vault: Vault, settings: IntakeSettings) -> None:
         self._vault = vault
-        opted_out = _ids(settings.opt_out) if settings.opt_out else []
+        opted_out = read_list(settings.opt_out) if settings.opt_out else []
         self._numbers = frozenset(_plain(one) for one in opted_out)
         self._opted_out = vault.alias_macs(opted_out)
-        self._allowed = vault.alias_macs(_ids(settings.consent)) if settings.consent else None
+        self._allowed = vault.alias_macs(read_list(settings.consent)) if settings.consent else None
 
     @property
     def digest(self) -> str:
@@ -69,7 +69,11 @@ def unusable_patients(vault: Vault, settings: IntakeSettings) -> frozenset[str]:
     return vault.erased_patients() | Consent(vault, settings).unusable()
 
 
-def _ids(name: str) -> list[str]:
+def read_list(name: str) -> list[str]:
+    """The patient ids and MRNs of a list: the first column of a CSV, lines with `#` passed over. Red.
+
+    Raises `UsageError` if it is missing or no UTF-8 text.
+    """
     path = resolve_path(name)
     try:
         text = path.read_text(encoding="utf-8-sig")

@@ -31,6 +31,8 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
         "base model": _base_model,
         "name model": _name_model,
         "master key": _key,
+        "patient lists": _patient_lists,
+        "ocr": _ocr,
         "ports": _ports,
     }
     found = [
@@ -154,6 +156,39 @@ def _local_key() -> Line:
         "warning",
         f"{path}, beside the vault",
         "Keep it elsewhere for real patients: PRECEPTOR_MASTER_KEY_FILE.",
+    )
+
+
+def _patient_lists() -> Line:
+    from preceptor.consent import read_list
+
+    try:
+        intake = settings().intake
+        counts = {name: len(read_list(path)) for name, path in _lists(intake.opt_out, intake.consent)}
+    except UsageError as error:
+        return "error", str(error), "Mend the file, or the settings intake.opt_out and intake.consent."
+    return "ok", ", ".join(f"{name}: {count} patients" for name, count in counts.items()) or "none", ""
+
+
+def _lists(opt_out: str | None, consent: str | None) -> list[tuple[str, str]]:
+    return [(name, path) for name, path in (("opt-out", opt_out), ("consent", consent)) if path]
+
+
+def _ocr() -> Line:
+    from preceptor.documents.ocr import available
+
+    try:
+        wanted = settings().intake.ocr
+    except UsageError:
+        return "error", "unknown", "Mend the configuration first."
+    if not wanted:
+        return "ok", "off; scans are quarantined", ""
+    if available():
+        return "ok", "tesseract", ""
+    return (
+        "error",
+        "on, but tesseract is not installed",
+        "apt-get install tesseract-ocr, or intake.ocr: false.",
     )
 
 

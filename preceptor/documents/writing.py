@@ -25,6 +25,7 @@ from preceptor.vault import Vault
 
 _COMMIT_EVERY = 500  # documents
 _COMMIT_SECONDS = 2.0
+_ENDS_READER = ("too-slow", "too-much-memory", "reader-crashed")
 
 
 @dataclass(slots=True)
@@ -94,6 +95,7 @@ class Writer:
         rules = settings.selection.model_dump_json() + consent.digest
         self._policy = vault.content_mac("policy", rules.encode())
         self._transaction = ExitStack()
+        self._kept: set[Path] = set()  # archives that quarantine has whole
         self._uncommitted, self._since = 0, time.monotonic()
 
     def __enter__(self) -> Writer:
@@ -201,6 +203,7 @@ class Writer:
             date=document.date,
             author_role=document.author_role,
         )
+        self._vault.forget_refusal(document.text)
         item.new += new
         item.known += not new
         self._uncommitted += 1
@@ -228,7 +231,7 @@ class Writer:
         read = item.new or item.known or item.refused or item.patients
         if event.rule or not read:
             rule = event.rule or (item.parts[0].rule if item.parts else "empty")
-            self._quarantine_item(item, rule, event.data or self._content(item))
+            self._quarantine_item(item, rule, event.data or self._content(item, rule))
             return
         self._vault.release_from_quarantine(item.mac)
         for part in item.parts:
@@ -251,8 +254,15 @@ class Writer:
         self._report.patients += item.patients
         self._vault.put_file(item.mac, self._report.batch, 1)
 
-    def _content(self, item: _Item) -> bytes:
-        """What quarantine keeps where the reader could not hand it on: the file, unless it is over the limit."""
+    def _content(self, item: _Item, rule: str) -> bytes:
+        """What quarantine keeps where the reader could not hand it on: the file, unless it is over the limit.
+
+        For a member that ended its reader that is the archive, once; other members that were not handed on are no
+        documents (links, bombs, paths that climb out).
+        """
+        if item.member and (rule not in _ENDS_READER or item.file in self._kept):
+            return b""
+        self._kept.add(item.file)
         try:
             if item.file.stat().st_size <= self._settings.limits().max_file_bytes:
                 return item.file.read_bytes()

@@ -242,6 +242,10 @@ class Vault:
             (self._mac("refused", text), batch, rule, _now()),
         )
 
+    def forget_refusal(self, text: str) -> None:
+        """A document that was once not wanted has come in after all."""
+        self._db.execute("DELETE FROM refusals WHERE content_mac = ?", (self._mac("refused", text),))
+
     def put_quarantined(self, file_mac: str, batch: str, rule: str, file_name: str, data: bytes) -> None:
         """Keep a file that could not be read, sealed, with the rule that it broke."""
         body = json.dumps({"file_name": file_name}).encode() + b"\n" + data

@@ -94,6 +94,7 @@ def test_what_selection_refuses_is_counted_and_not_kept_until_the_rules_change(v
     assert vault.counts(report.batch).by_refusal == {"note-type": 3}
     assert intake([inbox], vault, strict).duplicates == 1
     assert intake([inbox], vault, IntakeSettings()).documents == 3
+    assert vault.counts(report.batch).by_refusal == {}
 
 
 @pytest.fixture
