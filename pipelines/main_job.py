@@ -5,14 +5,12 @@ environment. It ends by printing what waits for whom.
 """
 
 import argparse
-import fcntl
 import json
 import os
 import sys
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -108,17 +106,12 @@ def _run_batches(workspace: Any, settings: Any) -> str | None:
     return None
 
 
-@contextmanager
-def _alone(workspace: Any) -> Iterator[None]:
-    """Hold the home's lock, which ends with this process however it ends."""
+def _alone(workspace: Any) -> AbstractContextManager[None]:
     from preceptor.errors import UsageError
+    from preceptor.locks import exclusive
 
-    with (workspace.home / "run.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(f"Another `preceptor run` is at work in {workspace.home}.") from None
-        yield
+    busy = UsageError(f"Another `preceptor run` is at work in {workspace.home}.")
+    return exclusive(workspace.home / "run.lock", busy)
 
 
 def _close_killed(instance: Any) -> None:

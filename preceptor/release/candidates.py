@@ -9,7 +9,7 @@ from typing import Any
 from preceptor.errors import UsageError
 from preceptor.release.artifacts import weights_digest
 from preceptor.release.gates import GateDecision
-from preceptor.release.lock import exclusive
+from preceptor.release.lock import release_lock
 from preceptor.release.registry import (
     CHAMPION,
     Tracking,
@@ -41,7 +41,7 @@ def submit(
     The same content again changes nothing; killed in between, the next call completes it. The champion's own
     files come back as the champion, although an evaluation that now compares with it gives another bundle.
     """
-    with exclusive(store.folder):
+    with release_lock(store.folder):
         if get_alias(tracking, name, CHAMPION) is not None:
             champion = resolve(tracking, f"{name}@{CHAMPION}")
             if champion.weights == weights_digest(model_dir):
@@ -79,7 +79,7 @@ def bar(store: Store, refs: Sequence[str], *, reason: str, actor: str) -> list[s
     if not reason.strip():
         raise UsageError("A version is barred for a reason; give one.")
     new = []
-    with exclusive(store.folder), store.transaction():
+    with release_lock(store.folder), store.transaction():
         for ref in dict.fromkeys(refs):
             if not store.events(subject=ref, kinds=("barred",)):
                 store.append("barred", ref, actor, {"version": ref, "reason": reason.strip()})

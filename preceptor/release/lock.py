@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from preceptor.errors import PreceptorError
+from preceptor.locks import exclusive
 
 
-@contextmanager
-def exclusive(folder: Path, patience: float = 120.0) -> Iterator[None]:
-    """Hold the folder's release lock; the kernel gives it back when the process ends, however it ends.
-
-    Raises `PreceptorError` if another process still holds it after `patience` seconds.
-    """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(folder / "release.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        deadline = time.monotonic() + patience
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise PreceptorError(
-                        f"Another process has held {folder / 'release.lock'} for {patience:.0f} seconds. "
-                        "Let it finish, then run this again; nothing was changed."
-                    ) from None
-                time.sleep(0.05)
-        yield
-    finally:
-        os.close(descriptor)
+def release_lock(folder: Path, patience: float = 120.0) -> AbstractContextManager[None]:
+    """Hold the folder's release lock. Raises `PreceptorError` if another still holds it after `patience` seconds."""
+    lock = folder / "release.lock"
+    busy = PreceptorError(
+        f"Another process has held {lock} for {patience:.0f} seconds. "
+        "Let it finish, then run this again; nothing was changed."
+    )
+    return exclusive(lock, busy, patience)

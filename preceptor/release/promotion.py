@@ -12,7 +12,7 @@ from typing import Any
 
 from preceptor.errors import GateRefused
 from preceptor.release.chain import Event
-from preceptor.release.lock import exclusive
+from preceptor.release.lock import release_lock
 from preceptor.release.registry import (
     CANDIDATE,
     CHAMPION,
@@ -55,7 +55,7 @@ def promote(tracking: Tracking, store: Store, ref: str, *, required: int, actor:
     version that is rejected or barred, or whose digest is not the signed one; `RecordBroken` for a tampered
     record; `DamagedVersion` for changed files.
     """
-    with exclusive(store.folder):
+    with release_lock(store.folder):
         store.require_intact()
         info = resolve(tracking, ref)
         settle(tracking, store, info.name, required=required, actor=actor)
@@ -91,7 +91,7 @@ def rollback(
 
     Raises `GateRefused` (nothing was changed) if there is none, or if it is rejected, barred or changed.
     """
-    with exclusive(store.folder):
+    with release_lock(store.folder):
         store.require_intact()
         settle(tracking, store, name, required=required, actor=actor)
         before = _aliases(tracking, name)

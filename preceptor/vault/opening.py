@@ -6,6 +6,7 @@ import os
 
 from preceptor.errors import UsageError
 from preceptor.keys import ENV_FILE, ENV_KEY, KEYRING, key_file, master_key
+from preceptor.locks import exclusive
 from preceptor.private_files import make_private_folder
 from preceptor.settings import VaultSettings, Workspace, load_settings
 from preceptor.vault.errors import VaultError
@@ -30,9 +31,13 @@ def open_keyring(workspace: Workspace, settings: VaultSettings | None = None) ->
     """
     path = workspace.vault / KEYRING
     if not path.exists():
-        made = _upgraded(workspace) if _is_old(workspace) else _new(workspace, settings)
-        make_private_folder(workspace.vault)
-        made.create(path)  # of two processes one wins; both go on with what lies there
+        # Another process may be making the same home: what it has made so far must not look like a home of old.
+        busy = VaultError(f"Another process has been making the keyring {path} for two minutes.")
+        with exclusive(workspace.vault / "keyring.lock", busy, patience=120):
+            if not path.exists():
+                make_private_folder(workspace.vault)
+                made = _upgraded(workspace) if _is_old(workspace) else _new(workspace, settings)
+                made.create(path)
     return unlock(path, provider_of(workspace, read_header(path)))
 
 

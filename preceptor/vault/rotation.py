@@ -13,16 +13,16 @@ Killed anywhere, the same command goes on from there.
 
 from __future__ import annotations
 
-import fcntl
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from preceptor.errors import UsageError
 from preceptor.keys import ENV_KEY, KEYRING, key_file, make_key_file
+from preceptor.locks import exclusive
 from preceptor.private_files import create_private, make_private_folder, sync_folder
 from preceptor.settings import VaultSettings, Workspace
 from preceptor.vault.errors import VaultError
@@ -184,17 +184,6 @@ def _keep(live: Path) -> str:
     return str(kept)
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Two rotations at once are refused; the kernel frees the lock however the process ends."""
-    descriptor = os.open(folder / "rotation.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise VaultError(
-                "Another process rotates the vault's keys at this moment. Let it finish."
-            ) from None
-        yield
-    finally:
-        os.close(descriptor)
+def _alone(folder: Path) -> AbstractContextManager[None]:
+    busy = VaultError("Another process rotates the vault's keys at this moment. Let it finish.")
+    return exclusive(folder / "rotation.lock", busy)

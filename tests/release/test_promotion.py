@@ -18,7 +18,7 @@ from preceptor.release.artifacts import DamagedVersion
 from preceptor.release.audit import audit
 from preceptor.release.candidates import bar, overview, submit
 from preceptor.release.chain import RecordBroken
-from preceptor.release.lock import exclusive
+from preceptor.release.lock import release_lock
 from preceptor.release.store import Store
 from preceptor.release.users import NotAuthenticated
 
@@ -447,7 +447,7 @@ def test_an_interrupted_promotion_of_what_was_then_barred_is_taken_back(
 
 
 def hold(folder, held, let_go):
-    with exclusive(folder):
+    with release_lock(folder):
         held.set()
         let_go.wait(30)
 
@@ -460,11 +460,11 @@ def test_the_lock_keeps_a_second_process_out_until_the_first_is_gone(tmp_path):
     holder = context.Process(target=hold, args=(tmp_path, held, let_go))
     holder.start()
     assert held.wait(60)
-    with pytest.raises(PreceptorError, match="Another process"), exclusive(tmp_path, patience=0.2):
+    with pytest.raises(PreceptorError, match="Another process"), release_lock(tmp_path, patience=0.2):
         pass
     os.kill(holder.pid, signal.SIGKILL)
     holder.join()
-    with exclusive(tmp_path, patience=5):
+    with release_lock(tmp_path, patience=5):
         pass
 
 
