@@ -10,9 +10,21 @@ import re
 from dataclasses import dataclass, field
 
 from preceptor.documents.errors import unreadable
+from preceptor.documents.text import decode
 
 _SEGMENT = re.compile(r"[A-Z][A-Z0-9]{2}(?=[^\w\s]|$)")
-_FORMATTING = {"H": "", "N": "", ".br": "\n", ".ce": "\n", ".nf": "", ".fi": ""}
+_MESSAGE = re.compile(rb"(?:^|(?<=[\r\n\x0b\x1c]))(?=MSH[^\w\s])")
+_HEADERS = re.compile(r"(FHS|BHS|BTS|FTS)[^\w\s]")
+_FORMATTING = {"h": "", "n": "", ".br": "\n", ".ce": "\n", ".nf": "", ".fi": ""}
+# HL7 table 0211 (MSH-18), as Python calls them. Not ASCII and 8859/1: too many senders mean Windows-1252 by them.
+_CHARACTER_SETS = {
+    **{f"8859/{n}": f"iso8859_{n}" for n in (2, 3, 4, 5, 6, 7, 8, 9, 15)},
+    "ISO IR14": "iso2022_jp", "ISO IR87": "iso2022_jp", "ISO IR159": "iso2022_jp_1",
+    "GB 18030-2000": "gb18030", "KS X 1001": "euc_kr", "BIG-5": "big5",
+}  # fmt: skip
+_MOST_SPACE = 100  # lines or columns that one escape may skip
+# Chapter 2.7.2: a switch of character sets written as an escape instead of as the bytes themselves.
+_SWITCH = re.compile(rb"\\[CM]((?:[0-9A-Fa-f]{2}){2,3})\\")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +57,24 @@ class Segment:
         """A whole field with escapes resolved, on one line as sent."""
         return _unescape(self.raw(number), self.delimiters).strip()
 
-    def repeats(self, number: int) -> list[list[str]]:
-        """A field as repetitions of components, escapes resolved; subcomponents joined by a space."""
+    def structured(self, number: int) -> list[list[list[str]]]:
+        """A field as repetitions of components of subcomponents, escapes resolved; `""` (delete this) is empty."""
         marks = self.delimiters
         return [
             [
-                _unescape(part.replace(marks.subcomponent, " "), marks).strip()
-                for part in one.split(marks.component)
+                [
+                    "" if part == '""' else _unescape(part, marks).strip()
+                    for part in one.split(marks.subcomponent)
+                ]
+                for one in repetition.split(marks.component)
             ]
-            for one in self.raw(number).split(marks.repetition)
-            if one
+            for repetition in self.raw(number).split(marks.repetition)
+            if repetition
         ]
+
+    def repeats(self, number: int) -> list[list[str]]:
+        """A field as repetitions of components, escapes resolved; subcomponents joined by a space."""
+        return [[" ".join(parts).strip() for parts in one] for one in self.structured(number)]
 
     def part(self, number: int, component: int) -> str:
         """A component (from 1) of a field's first repetition."""
@@ -82,28 +101,73 @@ class Message:
         return [segment for segment in self.segments if segment.name in names]
 
 
-def messages(text: str) -> list[Message]:
-    """Return the messages of a file. Batch headers and MLLP frames fall away.
-
-    A line that begins with no segment name goes on with the field before it: many senders break report text
-    with bare line ends. Raises `UnreadableFile` `hl7-corrupt` for a message header without its delimiters.
-    """
-    found: list[Message] = []
-    marks = Delimiters()
-    for line in re.split(r"\r\n|\r|\n", text.replace("\x0b", "").replace("\x1c", "")):
-        if line.startswith("MSH"):
-            marks = _delimiters(line)
-            # MSH-1 is the field separator itself, so every number moves by one.
-            found.append(Message([Segment(["MSH", marks.field, *line[4:].split(marks.field)], marks)]))
-        elif re.match(r"(FHS|BHS|BTS|FTS)[^\w\s]", line) or not found:
-            continue
-        elif _SEGMENT.match(line) and line[3:4] in (marks.field, ""):
-            found[-1].segments.append(Segment(line.split(marks.field), marks))
-        else:
-            _continue(found[-1].segments[-1], line)
+def split(data: bytes) -> list[bytes]:
+    """Return each message of a file as sent, without MLLP frames. Raises `UnreadableFile` `hl7-corrupt` if there is none."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data[:4096]:
+        data = decode(data).encode()
+    # The frames of MLLP stand before and behind each message.
+    found = [
+        part.replace(b"\x0b", b"").replace(b"\x1c", b"")
+        for part in _MESSAGE.split(data.lstrip(b"\xef\xbb\xbf \t"))
+        if part.startswith(b"MSH")
+    ]
     if not found:
         raise unreadable("hl7-corrupt")
     return found
+
+
+def parse(data: bytes) -> list[Message]:
+    """Return a message, as one for each patient in it (PID). Batch headers fall away.
+
+    A line that begins with no segment name goes on with the field before it: many senders break report text
+    with bare line ends. Raises `UnreadableFile`: `hl7-corrupt` for a message header without its delimiters, and
+    those of `decode`.
+    """
+    header, *lines = re.split(r"\r\n|\r|\n", _decode(data))
+    marks = _delimiters(header)
+    # MSH-1 is the field separator itself, so every number moves by one.
+    segments = [Segment(["MSH", marks.field, *header[4:].split(marks.field)], marks)]
+    for line in lines:
+        if _HEADERS.match(line):
+            continue
+        if _SEGMENT.match(line) and line[3:4] in (marks.field, ""):
+            segments.append(Segment(line.split(marks.field), marks))
+        else:
+            _continue(segments[-1], line)
+    return _by_patient(segments)
+
+
+def _by_patient(segments: list[Segment]) -> list[Message]:
+    """ORU^R01 may report on several patients and ADT^A40 merge several: what stands before the first is for all."""
+    starts = [n for n, segment in enumerate(segments) if segment.name == "PID"]
+    if len(starts) < 2:
+        return [Message(segments)]
+    common = segments[: starts[0]]
+    ends = [*starts[1:], len(segments)]
+    return [Message([*common, *segments[a:b]]) for a, b in zip(starts, ends, strict=True)]
+
+
+def _decode(data: bytes) -> str:
+    """The text of a message: UTF-8 if it can be, whatever MSH-18 says; else as that says, else as it looks."""
+    sent = data.split(b"\r", 1)[0].split(b"\n", 1)[0].split(data[3:4])
+    declared = sent[17].decode("ascii", "replace").split("~") if len(sent) > 17 else []
+    known = [_CHARACTER_SETS[name] for one in declared if (name := one.strip().upper()) in _CHARACTER_SETS]
+    if known and known[0].startswith("iso2022"):
+        data = _SWITCH.sub(lambda switch: b"\x1b" + bytes.fromhex(switch[1].decode()), data)
+    elif not known or _is_utf8(data):
+        return decode(data)
+    try:
+        return decode(data.decode(known[0]).encode())
+    except UnicodeError:
+        raise unreadable("encoding-unsure") from None
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _delimiters(line: str) -> Delimiters:
@@ -127,26 +191,28 @@ def _unescape(text: str, marks: Delimiters) -> str:
     escape = re.escape(marks.escape)
     characters = {
         "F": marks.field, "S": marks.component, "T": marks.subcomponent, "R": marks.repetition,
-        "E": marks.escape,
+        "E": marks.escape, "P": "#",
     }  # fmt: skip
 
     def resolve(match: re.Match[str]) -> str:
         inside = match[1]
         if inside in characters:
             return characters[inside]
-        if inside in _FORMATTING:
-            return _FORMATTING[inside]
-        if re.fullmatch(r"X([0-9A-Fa-f]{2})+", inside):
+        if inside.lower() in _FORMATTING:
+            return _FORMATTING[inside.lower()]
+        if inside[0] in "Xx":
             data = bytes.fromhex(inside[1:])
             try:
-                return data.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+                text = data.decode("utf-8")
             except UnicodeDecodeError:
-                return data.decode("cp1252", errors="replace")
-        skip = re.fullmatch(r"\.(sp|sk|in|ti)([+-]?\d*)", inside)
-        if skip:
-            count = int(skip[2] or 1)
-            return {"sp": "\n" * count, "sk": " " * count}.get(skip[1], "")
-        return match[0]
+                text = data.decode("cp1252", errors="replace")
+            return text.replace("\r\n", "\n").replace("\r", "\n")
+        command, count = inside[1:3].lower(), int(inside[3:] or 1)
+        return {"sp": "\n" * min(count, _MOST_SPACE), "sk": " " * min(count, _MOST_SPACE)}.get(command, "")
 
     # Without a closing one, or around anything else, the character is a plain one (a path, a typing error).
-    return re.sub(rf"{escape}([FSTREHN]|\.[a-z]{{2}}[+-]?\d*|X[0-9A-Fa-f]+){escape}", resolve, text)
+    return re.sub(
+        rf"{escape}([FSTREPHN]|\.[A-Za-z]{{2}}(?:[+-]?\d{{1,4}})?|[Xx](?:[0-9A-Fa-f]{{2}})+){escape}",
+        resolve,
+        text,
+    )

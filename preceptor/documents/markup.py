@@ -15,13 +15,15 @@ _PROLOG = re.compile(r"\s*<\?xml[^>]*\?>")
 _DECLARED = re.compile(
     rb"""<\?xml[^>]*encoding=["']([\w.-]+)|<meta[^>]*charset=["']?([\w.-]+)""", re.IGNORECASE
 )
-_DROPPED = frozenset({"script", "style", "head", "template", "noscript", "renderMultiMedia"})
+_DROPPED = frozenset({"script", "style", "head", "template", "noscript"})
 # HTML's blocks and those of the CDA narrative (StrucDoc.Text); names do not clash.
 _BLOCKS = frozenset((
     "p", "div", "section", "article", "header", "footer", "main", "aside", "nav", "address", "blockquote",
     "pre", "fieldset", "form", "figure", "figcaption", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li",
     "dl", "dt", "dd", "table", "caption", "hr", "body", "paragraph", "list", "item", "text", "title", "footnote",
 ))  # fmt: skip
+_ROW_GROUPS = frozenset({"table", "thead", "tbody", "tfoot"})
+_MOST_SPANNED = 50  # columns or rows that one cell may take: wider than any table that people read
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 _PRE = re.compile(r"white-space\s*:\s*(pre|break-spaces)", re.IGNORECASE)
 
@@ -94,6 +96,7 @@ class _Page:
         self.lines: list[str] = []
         self.line = ""
         self.marker = ""  # of the list item that has just begun
+        self.spans: dict[int, int] = {}  # column -> rows below in which a cell from above still stands there
 
     def write(self, text: str, pre: bool) -> None:
         if pre:
@@ -128,7 +131,9 @@ class _Page:
 
 def _walk(element: _Element, page: _Page, pre: bool) -> None:
     name = tag(element)
-    if name in _DROPPED or not name:
+    if (
+        name in _DROPPED or not name or element.get("revised") == "delete"
+    ):  # what the narrative has struck out
         return
     if name == "br":
         page.end()
@@ -143,8 +148,11 @@ def _walk(element: _Element, page: _Page, pre: bool) -> None:
         page.block()
     if name in ("li", "item"):
         page.line = page.marker = _marker(element)
+    if name in _ROW_GROUPS:
+        page.spans = {}  # no cell reaches out of its group of rows
     page.write(element.text or "", pre)
-    for child in element:
+    # A table's foot is written before its body and shown below it.
+    for child in sorted(element, key=lambda part: tag(part) == "tfoot") if name == "table" else element:
         _walk(child, page, pre)
         page.write(child.tail or "", pre)
     if block:
@@ -167,7 +175,31 @@ def _row(row: _Element, page: _Page) -> None:
         # A table inside a table is page layout: its parts are read one after the other.
         page.lines += [line for text in texts for line in text.split("\n")]
     elif any(texts):
-        page.lines.append(" | ".join(" ".join(text.split("\n")) for text in texts).rstrip(" |"))
+        said = [" ".join(text.split("\n")) for text in texts]
+        page.lines.append(" | ".join(_columns(cells, said, page)).rstrip(" |"))
+
+
+def _columns(cells: list[_Element], texts: list[str], page: _Page) -> list[str]:
+    """The texts of a row's cells with an empty place for every column that a wider or higher cell takes.
+
+    A value then stands in the same place as its heading: `Drug | Dose`, `Apixaban | 5 mg`, ` | 10 mg`.
+    """
+    row: list[str] = []
+    above = page.spans
+    page.spans = {column: rows - 1 for column, rows in above.items() if rows > 1}
+    for cell, text in zip(cells, texts, strict=True):
+        while len(row) in above:
+            row.append("")
+        for n in range(_span(cell, "colspan")):
+            if (rows := _span(cell, "rowspan")) > 1:
+                page.spans[len(row)] = rows - 1
+            row.append("" if n else text)
+    return row
+
+
+def _span(cell: _Element, name: str) -> int:
+    value = (cell.get(name) or "").strip()
+    return min(max(int(value), 1), _MOST_SPANNED) if re.fullmatch(r"[0-9]{1,5}", value) else 1
 
 
 def _cell(cell: _Element) -> str:

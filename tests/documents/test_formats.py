@@ -206,7 +206,10 @@ def test_ccda_narrative_in_order_and_header_as_record(read_as: ReadAs) -> None:
     record = document.patient
     assert record is not None
     assert record.names == ("Ada Quill", "Addie Quill")
-    assert (record.patient_id, record.identifiers) == ("77", {"mrn": "77", "ssn": "000-12-3456"})
+    assert (record.patient_id, record.identifiers) == (
+        "77",
+        {"mrn": "77", "ssn": "000-12-3456", "visit": "V9"},
+    )
     assert (record.birth_date, record.sex) == ("1956-03-12", "F")
     assert (record.relatives, record.clinicians, record.organisations) == (
         ("Bo Quill",),
@@ -384,7 +387,9 @@ def test_hl7_messages_of_one_file_are_documents_of_their_patients(read_as: ReadA
         "1956-03-12",
         ("BO QUILL",),
     )
-    assert record.identifiers == {"mrn": "77", "ssn": "000123456", "account": "A9"}
+    assert record.identifiers == {
+        "mrn": "77", "ssn": "000123456", "account": "A9", "license": "9", "visit": "V9",
+    }  # fmt: skip
     assert (record.phones, record.clinicians) == (("555-0101", "555-0102"), ("CY DORN",))
     assert (documents[0].specialty, documents[0].encounter) == ("cardiology", "V9")
     assert documents[0].codes == {"I50.22": []}

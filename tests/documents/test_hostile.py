@@ -132,7 +132,7 @@ def fhir(**attachment: str) -> str:
         ("fhir-attachment", "a.json", fhir(data="caf\u00e9")),
         ("fhir-attachment", "a.json", fhir(data="AAECAwQ=")),
         ("hl7-corrupt", "a.hl7", f"MSH|\rPID|1||||{MARKER}"),
-        ("hl7-no-text", "a.hl7", f"MSH|^~\\&|A|B|C|D|2024||ADT^A08|1|P|2.5\rPID|1||1||{MARKER}"),
+        ("hl7-no-text", "a.hl7", f"MSH|^~\\&|A|B|C|D|2024||MDM^T02|1|P|2.5\rPID|1||1||{MARKER}"),
     ],
 )
 def test_an_unreadable_file_names_its_rule(
