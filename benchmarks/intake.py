@@ -33,9 +33,10 @@ def text(path: Path) -> str:
 
 
 def pdf(path: Path) -> str:
-    from pypdf import PdfReader
+    import pypdfium2
 
-    return "\n".join(page.extract_text() for page in PdfReader(path).pages)
+    with pypdfium2.PdfDocument(path) as document:
+        return "\n".join(page.get_textpage().get_text_bounded() for page in document)
 
 
 def docx(path: Path) -> str:
