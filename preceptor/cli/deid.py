@@ -28,6 +28,11 @@ def deid() -> None:
 @click.option("--records", type=FILE, help="JSONL of patients: {patient_id, name, dob, …}.")
 @click.option("--spans", type=OUT, help="Write where what was found: JSONL of spans on the original text.")
 @click.option("--mode", type=click.Choice(["surrogate", "mask"]), help="[default: the one of the settings]")
+@click.option(
+    "--policy",
+    type=click.Choice(["safe_harbor", "limited_dataset", "shifted"]),
+    help="What becomes of dates, ages and places. [default: the one of the settings]",
+)
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
 @json_option
 def scrub(
@@ -36,6 +41,7 @@ def scrub(
     records: Path | None,
     spans: Path | None,
     mode: str | None,
+    policy: str | None,
     workers: int,
     as_json: bool,
 ) -> None:
@@ -50,7 +56,8 @@ def scrub(
 
     known = {str(row.get("patient_id")): row for _, row in _rows(records)} if records else {}
     chosen = settings().deid
-    chosen = chosen.model_copy(update={"mode": mode}) if mode else chosen
+    asked = {"mode": mode, "policy": policy}
+    chosen = chosen.model_copy(update={key: value for key, value in asked.items() if value})
     groups: dict[str, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
     for line, row in _rows(source):
         if not isinstance(row.get("text"), str) or "note_id" not in row:

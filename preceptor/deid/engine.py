@@ -126,20 +126,21 @@ class Deidentifier:
         self, patient_ref: str, texts: Sequence[str], record: PatientRecord | None = None
     ) -> list[Scrubbed]:
         """Replace the identifiers of all texts of one patient, one stand-in an identity, one date shift."""
-        from presidio_anonymizer.entities import OperatorConfig
-
         from preceptor.deid.surrogates import Surrogates
+        from preceptor.deid.surrogates.sexes import told_sexes
 
         spans = self.patient_spans(texts, record)
         values = [
             (s.type, text[s.start : s.end]) for text, found in zip(texts, spans, strict=True) for s in found
         ]
-        surrogates = Surrogates(self._secret, patient_ref, record, values, self.settings.date_shift_days)
         if self.settings.mode == "surrogate":
-            operator = OperatorConfig("surrogate", {"surrogates": surrogates})
+            sexes = told_sexes(texts, spans)
+            surrogates = Surrogates.of(self.settings, self._secret, patient_ref, record, values, sexes)
+            operator: str = "surrogate"
+            shared: dict[str, Any] = {"surrogates": surrogates}
         else:
-            operator = OperatorConfig("mask_type", {})
-        return [_apply(text, found, operator) for text, found in zip(texts, spans, strict=True)]
+            operator, shared = "mask_type", {"policy": self.settings.policy}
+        return [_apply(text, found, operator, shared) for text, found in zip(texts, spans, strict=True)]
 
     def _first_pass(self, text: str, record: PatientRecord | None) -> list[Span]:
         results = _analyzer(self.settings.name_model).analyze(
@@ -153,18 +154,19 @@ def _source(found: Any) -> str:
     return (found.recognition_metadata or {}).get(found.RECOGNIZER_NAME_KEY, "")
 
 
-def _apply(text: str, spans: list[Span], operator: Any) -> Scrubbed:
-    from presidio_anonymizer.entities import RecognizerResult
+def _apply(text: str, spans: list[Span], operator: str, shared: dict[str, Any]) -> Scrubbed:
+    from presidio_anonymizer.entities import OperatorConfig, RecognizerResult
+
+    from preceptor.deid.surrogates import anchor
 
     out, moves, at, grown = [], [], 0, 0
+    near = anchor(text[s.start : s.end] for s in spans if s.type == "DATE")
     # One call a span: Presidio would join neighbours of one type, and the positions of each are needed.
     for s in spans:
         piece = text[s.start : s.end]
-        new = (
-            _anonymizer()
-            .anonymize(piece, [RecognizerResult(s.type, 0, len(piece), s.score)], {"DEFAULT": operator})
-            .text
-        )
+        given = {**shared, "near": near, "before": text[max(0, s.start - 12) : s.start]}
+        result = RecognizerResult(s.type, 0, len(piece), s.score)
+        new = _anonymizer().anonymize(piece, [result], {"DEFAULT": OperatorConfig(operator, given)}).text
         out += [text[at : s.start], new]
         moves.append((s.start, s.end, s.start + grown, s.start + grown + len(new)))
         grown += len(new) - len(piece)

@@ -1,24 +1,81 @@
-"""Presidio operators: a patient's surrogates, and masks."""
+"""Presidio operators: a patient's surrogates, and masks.
+
+Any Presidio user can load them, with his own recognisers:
+
+    engine = AnonymizerEngine()
+    engine.add_anonymizer(SurrogateOperator)
+    engine.anonymize(text, results, {"DEFAULT": OperatorConfig("surrogate", {"key": key, "patient": "17"})})
+
+Presidio's own entity names (PERSON, DATE_TIME, US_SSN, …) are understood beside those of `preceptor.deid.types`.
+"""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from presidio_anonymizer.operators import Operator, OperatorType
 
+from preceptor.deid.policies import POLICIES
+from preceptor.deid.surrogates import Surrogates
+from preceptor.deid.surrogates.ages import capped
+from preceptor.deid.types import TYPES
 from preceptor.errors import UsageError
+
+# Presidio's supported entities, docs/supported_entities.md of 2.2; those not named here are some other number.
+_PRESIDIO = {
+    "PERSON": "PATIENT",
+    "DATE_TIME": "DATE",
+    "LOCATION": "CITY",
+    "ORGANIZATION": "ORGANIZATION",
+    "PHONE_NUMBER": "PHONE",
+    "EMAIL_ADDRESS": "EMAIL",
+    "US_SSN": "SSN",
+    "US_DRIVER_LICENSE": "LICENSE",
+    "MEDICAL_LICENSE": "LICENSE",
+    "US_NPI": "LICENSE",
+    "US_MBI": "HEALTHPLAN",
+    "CREDIT_CARD": "ACCOUNT",
+    "US_BANK_NUMBER": "ACCOUNT",
+    "IBAN_CODE": "ACCOUNT",
+    "IP_ADDRESS": "IP",
+    "NRP": "LOCATION_OTHER",
+}
+_SHORTEST_KEY = 16  # bytes; below, the key could be searched for
+
+
+def type_of(entity: str) -> str:
+    """Our type for an entity of ours or of Presidio's."""
+    return entity if entity in TYPES else _PRESIDIO.get(entity, "IDNUM")
 
 
 class SurrogateOperator(Operator):
-    """Replaces a value by its stand-in. Parameters: `surrogates` (a `Surrogates`), `entity_type` (set by Presidio)."""
+    """Replaces a value by its stand-in.
+
+    Parameters: `surrogates` (a `Surrogates`), or `key` (16 bytes or more) and `patient` (any name for whose text it
+    is: the same one, the same stand-ins) with `policy` ("shifted"). `near` and `before` as `Surrogates.replace` has
+    them. `entity_type` is set by Presidio.
+    """
 
     def operate(self, text: str, params: dict[str, Any] | None = None) -> str:
         given = params or {}
-        return given["surrogates"].replace(given["entity_type"], text)
+        surrogates = given.get("surrogates") or _surrogates(
+            bytes(given["key"]), str(given["patient"]), given.get("policy", "shifted")
+        )
+        return surrogates.replace(
+            type_of(given["entity_type"]), text, given.get("near"), given.get("before", "")
+        )
 
     def validate(self, params: dict[str, Any] | None = None) -> None:
-        if not params or "surrogates" not in params:
-            raise UsageError("The operator `surrogate` needs the parameter `surrogates`.")
+        given = params or {}
+        if "surrogates" in given:
+            return
+        if "key" not in given or "patient" not in given:
+            raise UsageError("The operator `surrogate` needs `surrogates`, or `key` and `patient`.")
+        if not isinstance(given["key"], bytes) or len(given["key"]) < _SHORTEST_KEY:
+            raise UsageError(f"The operator `surrogate` needs a `key` of {_SHORTEST_KEY} bytes or more.")
+        if given.get("policy", "shifted") not in POLICIES:
+            raise UsageError(f"The operator `surrogate` knows the policies {', '.join(POLICIES)}.")
 
     def operator_name(self) -> str:
         return "surrogate"
@@ -28,22 +85,27 @@ class SurrogateOperator(Operator):
 
 
 class MaskTypeOperator(Operator):
-    """Replaces a value by its type in brackets; an age that may stay, and state, country and year, stay."""
+    """Replaces a value by its type in brackets. Parameter: `policy`; what it keeps stays, and ages end at 90+."""
 
     def operate(self, text: str, params: dict[str, Any] | None = None) -> str:
-        from preceptor.deid.surrogates import age_of
-        from preceptor.deid.types import KEPT, OLDEST_AGE_KEPT
-
-        kind = (params or {})["entity_type"]
-        if kind == "AGE" and (age_of(text) or 0) > OLDEST_AGE_KEPT:
-            return "90+"
-        return text if kind in KEPT else f"[{kind}]"
+        given = params or {}
+        policy, kind = POLICIES[given.get("policy", "shifted")], type_of(given["entity_type"])
+        if policy.keeps(kind):
+            return text
+        if kind == "AGE":
+            return capped(text)
+        return text if kind == "YEAR" else f"[{kind}]"
 
     def validate(self, params: dict[str, Any] | None = None) -> None:
-        """No parameters of its own."""
+        """No parameters that could be wrong: settings have checked the policy's name."""
 
     def operator_name(self) -> str:
         return "mask_type"
 
     def operator_type(self) -> OperatorType:
         return OperatorType.Anonymize
+
+
+@lru_cache(maxsize=256)
+def _surrogates(key: bytes, patient: str, policy: str) -> Surrogates:
+    return Surrogates(key, patient, None, [], policy=POLICIES[policy])

@@ -12,6 +12,7 @@ from typing import Any
 from preceptor.deid import VERSION
 from preceptor.deid.batch import DeidResult, scrub_documents
 from preceptor.deid.engine import Deidentifier
+from preceptor.deid.policies import POLICIES
 from preceptor.progress import Progress, silent
 from preceptor.quality import require
 from preceptor.records import DeidentifiedDocument, Labels
@@ -41,7 +42,7 @@ def deidentify_batch(
     no text) and leaks.parquet (which document was withheld, by which rule).
 
     Documents of patients in `unusable` (who opted out) are not even opened. A document in which the independent leak check finds anything is not in documents.parquet. Facts: documents,
-    withheld, spans, spans by type and by layer, leaks by rule.
+    withheld, spans, spans by type and by layer, leaks by rule, and what the policy states of each identifier.
     """
 
     left_out = sorted(vault.patients_of(batch).intersection(unusable))
@@ -63,7 +64,7 @@ def deidentify_batch(
         write_rows(folder / LEAKS, _leaks(kept), _LEAK_COLUMNS)
         withheld = [r for r in results if r.leaks]
         write_rows(folder / "withheld.parquet", _leaks(withheld), _LEAK_COLUMNS)
-        return _facts(results, kept)
+        return {**_facts(results, kept), "policy": POLICIES[settings.policy].statement()}
 
     return make_version(
         data,

@@ -1,0 +1,185 @@
+"""What each policy does with every kind of identifier, by the letters of 45 CFR 164.514(b)(2)(i), and a check of it.
+
+A policy is a statement that a program can read (`statement`) and hold the output against (`violations`). It speaks of
+what was found; how much is found is what docs/deidentification.md measures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import regex
+
+from preceptor.deid.tokens import fold
+from preceptor.deid.types import SAFE_HARBOR
+
+Action = Literal["replaced", "generalised", "shifted", "kept"]
+
+LETTERS: dict[str, str] = {
+    "A": "names",
+    "B": "geographic subdivisions smaller than a state",
+    "C": "dates except year, and ages over 89",
+    "D": "telephone numbers",
+    "E": "fax numbers",
+    "F": "e-mail addresses",
+    "G": "social security numbers",
+    "H": "medical record numbers",
+    "I": "health plan beneficiary numbers",
+    "J": "account numbers",
+    "K": "certificate and license numbers",
+    "L": "vehicle identifiers and plates",
+    "M": "device identifiers and serial numbers",
+    "N": "URLs",
+    "O": "IP addresses",
+    "P": "biometric identifiers",
+    "Q": "full-face photographs",
+    "R": "any other unique number, characteristic or code",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """`basis`: the paragraph it serves; `exceptions`: the types that are not replaced, with what is done and why."""
+
+    name: str
+    basis: str
+    needs: str
+    exceptions: dict[str, tuple[Action, str]]
+
+    def action(self, type: str) -> Action:
+        """What is done with values of a type."""
+        return self.exceptions[type][0] if type in self.exceptions else "replaced"
+
+    def keeps(self, type: str) -> bool:
+        """Whether values of a type stay as they are."""
+        return self.action(type) == "kept"
+
+    @property
+    def dates(self) -> Action:
+        """What is done with dates."""
+        return self.action("DATE")
+
+    def statement(self) -> dict[str, Any]:
+        """The policy as plain values: its basis, what it still needs, and for each letter the types and what is done.
+
+        Letter Q has no types: images do not come in, and text about them is text.
+        """
+        letters: dict[str, Any] = {}
+        for letter, what in LETTERS.items():
+            types = sorted(t for t, of in SAFE_HARBOR.items() if of == letter)
+            letters[letter] = {
+                "identifier": what,
+                "paragraph": f"164.514(b)(2)(i)({letter})",
+                "types": {t: {"action": self.action(t), **self._reason(t)} for t in types},
+            }
+        return {"policy": self.name, "basis": self.basis, "needs": self.needs, "letters": letters}
+
+    def _reason(self, type: str) -> dict[str, str]:
+        return {"reason": self.exceptions[type][1]} if type in self.exceptions else {}
+
+
+_STATES: dict[str, tuple[Action, str]] = {
+    "STATE": ("kept", "states may stay: (b)(2)(i)(B)"),
+    "COUNTRY": ("kept", "larger than a state: (b)(2)(i)(B)"),
+}
+_AREA: tuple[Action, str] = (
+    "generalised",
+    "its first three digits, 000 for areas of 20 000 people or fewer: (b)(2)(i)(B)",
+)
+_CAPPED: tuple[Action, str] = ("generalised", "kept up to 89, above that 90+: (b)(2)(i)(C)")
+_LIMITED = "not among the identifiers of (e)(2)"
+POLICIES: dict[str, Policy] = {
+    p.name: p
+    for p in (
+        Policy(
+            "safe_harbor",
+            "45 CFR 164.514(b)(2)",
+            "no actual knowledge that the rest identifies anybody: (b)(2)(ii)",
+            {
+                **_STATES,
+                "DATE": ("generalised", "the year, and not even that where it tells an age over 89: (b)(2)(i)(C)"),
+                "YEAR": ("generalised", "kept unless it tells an age over 89: (b)(2)(i)(C)"),
+                "AGE": _CAPPED,
+                "ZIP": _AREA,
+            },
+        ),
+        Policy(
+            "limited_dataset",
+            "45 CFR 164.514(e)(2)",
+            "a data use agreement with whoever gets it: (e)(4). It is still protected health information",
+            {
+                **_STATES,
+                "DATE": ("kept", _LIMITED),
+                "YEAR": ("kept", _LIMITED),
+                "AGE": ("kept", _LIMITED),
+                "CITY": ("kept", "town or city may stay: (e)(2)(ii)"),
+                "ZIP": ("kept", "the ZIP code may stay: (e)(2)(ii)"),
+            },
+        ),
+        Policy(
+            "shifted",
+            "45 CFR 164.514(b)(1)",
+            "an expert's determination that the risk is very small: day and month stay in the text, moved",
+            {
+                **_STATES,
+                "DATE": ("shifted", "by one number of days a patient, which keeps intervals"),
+                "YEAR": ("kept", "years may stay: (b)(2)(i)(C)"),
+                "AGE": _CAPPED,
+                "ZIP": _AREA,
+            },
+        ),
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """The replacement at `index` is not what the policy states of its type. Never the text."""
+
+    index: int
+    type: str
+    action: Action
+
+
+def violations(policy: Policy, replaced: Iterable[tuple[str, str, str]]) -> list[Violation]:
+    """Hold (type, original, replacement) against the statement.
+
+    `kept`: equal. `generalised`: no day, month or exact place is left. `shifted`: not equal, unless the value has no
+    date in it. `replaced`: not equal, and no word or number of four characters or more is left of a name or number.
+    """
+    found = []
+    for index, (kind, old, new) in enumerate(replaced):
+        action = policy.action(kind)
+        if not _holds(action, kind, old, new):
+            found.append(Violation(index, kind, action))
+    return found
+
+
+def _holds(action: Action, kind: str, old: str, new: str) -> bool:
+    if action == "kept":
+        return old == new
+    if action == "generalised":
+        return _general(kind, old, new)
+    if action == "shifted":
+        return True  # that a date moved by the offset is a matter of both dates: tests/deid/test_dates.py
+    if SAFE_HARBOR[kind] == "B" or kind == "PROFESSION":
+        return fold(old) != fold(new)
+    pieces = {p for p in regex.findall(r"[\p{L}\d]{4,}", fold(old)) if any(c.isdigit() for c in p)}
+    return fold(old) != fold(new) and not any(p in fold(new) for p in pieces)
+
+
+def _general(kind: str, old: str, new: str) -> bool:
+    if kind == "ZIP":
+        return new.endswith("00") or not any(c.isdigit() for c in new) or new != old
+    if kind == "AGE":
+        return not any(int(n) > 90 for n in regex.findall(r"\d+", new)) or old == new
+    rest = regex.sub(
+        r"(?:a day in |\bto\b|\[DATE\]|90\+ years ago|(?<!\d)(?:19|20)\d{2}s?(?!\d)|['’]\d{2}s?)", "", new
+    )
+    relative = regex.fullmatch(
+        r"(?i)(?:today|tonight|tomorrow|tmrw|yesterday|now|\W|\b(?:until|till?|at|in|on|night|morning|afternoon|evening)\b)*",
+        rest,
+    )
+    return not rest.strip(" ,.-–") or relative is not None
