@@ -22,7 +22,7 @@ def age_of(text: str) -> int | None:
     if m := regex.search(r"\d{1,3}", low):
         value: int | None = int(m.group())
     else:
-        found = regex.search(CARDINAL, low)
+        found = regex.search(rf"\b{CARDINAL}\b", low)
         value = number(found.group()) if found else None
     if value is None:
         return None
@@ -36,6 +36,8 @@ def capped(text: str) -> str:
     age = age_of(text)
     if age is None or age <= OLDEST_AGE_KEPT:
         return text
-    if m := regex.search(r"\d{1,3}['’]?s?", text) or regex.search(rf"(?i){CARDINAL}", text):
+    if regex.search(r"(?i)nineties|\b90['’]?s\b", text):
+        return f"{text} or older"
+    if m := regex.search(r"\d{1,3}", text) or regex.search(rf"(?i)\b{CARDINAL}\b", text):
         return text[: m.start()] + "90+" + text[m.end() :]
     return "90+"

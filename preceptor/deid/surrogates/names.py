@@ -133,10 +133,16 @@ class Names:
     def _learn(self, name: str) -> None:
         words = [fold(w) for w in regex.findall(_WORD, name)]
         for particle, word in zip(words, words[1:], strict=False):
-            if particle in _AFTER_PARTICLE and word not in _PARTICLES:
+            # "Van" is a middle name too: Loc Van Nguyen.
+            here = origins.listed(word, "last")
+            if (
+                particle in _AFTER_PARTICLE
+                and word not in _PARTICLES
+                and (not here or "dutch" in here or "spanish" in here)
+            ):
                 self._particle.setdefault(self.canonical(word), particle)
         person = self._parsed(name)
-        if person is None:
+        if person is None or all(len(w) == 1 for w in (*person.firsts, *person.lasts)):
             return
         self._persons.append(person)
         for kind, some in (("first", person.firsts), ("last", person.lasts)):

@@ -18,7 +18,7 @@ _ENDINGS = (
     ("polish", r"\p{L}+(?:ski|ska|cki|cka|wicz|czyk|czak|owicz)"),
     ("russian", r"\p{L}{3,}(?:enko|chuk|ov|ova|yev|skiy|skaya|evich|kov|nkov)"),
     ("greek", r"\p{L}+(?:poulos|akis|idis|adis|yan|ian)"),
-    ("spanish", r"\p{L}+(?:guez|quez|nez|rez|lez|dez|mez)"),
+    ("spanish", r"\p{L}+(?:guez|quez|nez|rez|lez|dez|mez|anilla|intana|ueda|ondo|arza|orres)"),
     ("nordic", r"\p{L}+(?:sson|strom|qvist|quist|gaard|stad|rud)|\p{L}{4,}sen"),
     ("dutch", r"(?:van|ver|den|der)\p{L}{4,}|\p{L}+(?:stra|sma|ink)"),
     ("french", r"\p{L}+(?:eau|eaux|aux|ette|ault|oux|ieux)"),
