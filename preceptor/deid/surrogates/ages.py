@@ -7,6 +7,10 @@ import regex
 from preceptor.deid.surrogates.number_words import CARDINAL, number
 from preceptor.deid.types import OLDEST_AGE_KEPT
 
+_NINETIES = regex.compile(r"(?i)nineties|\b90['’]?s\b")
+_DIGITS = regex.compile(r"\d{1,3}")
+_IN_WORDS = regex.compile(rf"(?i)\b{CARDINAL}\b")
+_UNIT = regex.compile(r"\b(?:\d+\s*-?)?(months?|mos?|weeks?|wks?|days?)\b")
 _YEARS_PER = (("month", 12), ("mo", 12), ("week", 52), ("wk", 52), ("day", 365))
 
 
@@ -17,16 +21,16 @@ def age_of(text: str) -> int | None:
     (93, 91, 0, 95)
     """
     low = text.lower()
-    if "nineties" in low or regex.search(r"\b90['’]?s\b", low):
+    if _NINETIES.search(low):
         return 95
-    if m := regex.search(r"\d{1,3}", low):
+    if m := _DIGITS.search(low):
         value: int | None = int(m.group())
     else:
-        found = regex.search(rf"\b{CARDINAL}\b", low)
+        found = _IN_WORDS.search(low)
         value = number(found.group()) if found else None
     if value is None:
         return None
-    unit = regex.search(r"\b(?:\d+\s*-?)?(months?|mos?|weeks?|wks?|days?)\b", low)
+    unit = _UNIT.search(low)
     per = next((n for name, n in _YEARS_PER if unit and unit[1].startswith(name)), 1)
     return value // per
 
@@ -36,8 +40,8 @@ def capped(text: str) -> str:
     age = age_of(text)
     if age is None or age <= OLDEST_AGE_KEPT:
         return text
-    if regex.search(r"(?i)nineties|\b90['’]?s\b", text):
+    if _NINETIES.search(text):
         return f"{text} or older"
-    if m := regex.search(r"\d{1,3}", text) or regex.search(rf"(?i)\b{CARDINAL}\b", text):
+    if m := _DIGITS.search(text) or _IN_WORDS.search(text):
         return text[: m.start()] + "90+" + text[m.end() :]
     return "90+"

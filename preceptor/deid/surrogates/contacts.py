@@ -9,6 +9,10 @@ from preceptor.deid.surrogates.draws import Draws
 from preceptor.deid.surrogates.names import Names
 from preceptor.deid.tokens import fold
 
+_LETTERS = regex.compile(r"\p{L}+")
+_AT = regex.compile(r"@|\s+at\s+")
+_URL = regex.compile(r"(?i)(https?://)?(www\.)?[^/\s]*(/\S+)?")
+
 
 class Contacts:
     """The stand-ins for one patient's electronic addresses."""
@@ -19,7 +23,7 @@ class Contacts:
     def email(self, value: str) -> str:
         """The local part made anew, at a domain that nobody can own (RFC 2606)."""
         domain = ("example.org", "example.net", "example.com")[self._draws.number("domain", fold(value)) % 3]
-        local = self.username(regex.split(r"@|\s+at\s+", value)[0])
+        local = self.username(_AT.split(value)[0])
         new = f"{local}@{domain}"
         return new.upper() if value.isupper() else new
 
@@ -28,16 +32,16 @@ class Contacts:
 
         "wgrace58" of Will Grace, who is now Carl Dunn, becomes "cdunn" and two digits.
         """
-        new = regex.sub(r"\p{L}+", lambda m: self._letters(m.group()) or m.group(), value)
+        new = _LETTERS.sub(lambda m: self._letters(m.group()) or m.group(), value)
         if new == value:
             drawn = origins.plain(self._draws.choose("user", fold(value), pools.census_pool("last", "")))
             new = drawn.lower() if not value.isupper() else drawn.upper()
             new += "".join(c for c in value if c.isdigit())
-        return regex.sub(r"\d", lambda m: self._digit(value, m), new)
+        return "".join(self._digit(value, n, c) if c.isdigit() else c for n, c in enumerate(new))
 
     def url(self, value: str) -> str:
         """An address at a host that cannot exist (RFC 2606), with scheme and path where there were some."""
-        m = regex.match(r"(?i)(https?://)?(www\.)?[^/\s]*(/\S+)?", value)
+        m = _URL.match(value)
         host = origins.plain(self._draws.choose("url", fold(value), pools.words("places"))).lower()
         scheme, www, path = m.groups() if m else (None, None, None)
         return f"{scheme or ''}{www or ''}{host}.example.org" + (
@@ -51,13 +55,13 @@ class Contacts:
             return None
         loose = ""
         while at < len(low):
-            word = next((w for w in self._names.known_words() if len(w) >= 3 and low.startswith(w, at)), None)
+            word = next((w for w in self._names.known_words if len(w) >= 3 and low.startswith(w, at)), None)
             part = word or self._beginning(low[at:])
             if part is None:
                 loose += low[at]
                 at += 1
                 continue
-            drawn = fold(regex.sub(r"['’-]", "", origins.plain(self._names.word(word or part))))
+            drawn = "".join(c for c in fold(origins.plain(self._names.word(word or part))) if c.isalpha())
             drawn = drawn if word else drawn[: len(low) - at]
             out += [*self._initials(loose, word or part), drawn]
             loose, seen = "", True
@@ -73,12 +77,12 @@ class Contacts:
         if len(rest) < 4:
             return None
         return next(
-            (w for w in self._names.known_words() if w.startswith(rest) and self._names.is_last(w)), None
+            (w for w in self._names.known_words if w.startswith(rest) and self._names.is_last(w)), None
         )
 
     def _initials(self, letters: str, beside: str) -> list[str]:
         return [fold(self._names.replace(f"{c.upper()} {beside}".strip()))[:1] for c in letters]
 
-    def _digit(self, value: str, m: regex.Match) -> str:
-        new = self._draws.number("user-digit", f"{fold(value)}\x1f{m.start()}") % 9
-        return str(new + (new >= int(m.group())))
+    def _digit(self, value: str, place: int, digit: str) -> str:
+        new = self._draws.number("user-digit", f"{fold(value)}\x1f{place}") % 9
+        return str(new + (new >= int(digit)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import regex
 
@@ -48,6 +49,14 @@ _GLUE = regex.compile(
     r"|days?|noon|midnight|month|every|each|other|de|del|o['’]clock)\b",
     regex.I,
 )
+_MISREAD = regex.compile(
+    r"[\dOolI]*\d[\dOolI]*|(?<=[/.-])[OolI]{1,2}(?![\p{L}])|(?<!\p{L})[OolI]{1,2}(?=[/.-])"
+)
+_DAY_OF_MONTH = regex.compile(r"(\d{1,2})(\p{L}*)")
+_SHORT_MAY = regex.compile(r"[-\d](?i:may)[-\d]|\d{2}[-]?(?i:may)\d")
+_DOTTED_MAY = regex.compile(r"(?i)\b(may)\.")
+_EARLY = regex.compile(r"\b(?:early|beginning of|start of)[- ]$")
+_LATE = regex.compile(r"\b(?:late|end of)[- ]$")
 _RELATIVE = regex.compile(r"\b(?:today|tonight|tomorrow|tmrw|yesterday|now)\b", regex.I)
 
 
@@ -69,6 +78,9 @@ class _Weekday:
     end: int
     index: int
     write: Callable[[int], str]
+
+
+_Maker = Callable[[regex.Match], _Date | _Weekday | None]
 
 
 def shift_date(text: str, days: int, near: dt.date | None = None) -> str | None:
@@ -134,13 +146,10 @@ def is_relative(text: str) -> bool:
 
 def _mended(text: str) -> str:
     """Digits that scanning turned into letters: "l2/1O/24" was 12/10/24."""
-    return regex.sub(
-        r"[\dOolI]*\d[\dOolI]*|(?<=[/.-])[OolI]{1,2}(?![\p{L}])|(?<!\p{L})[OolI]{1,2}(?=[/.-])",
-        lambda m: m.group().translate(str.maketrans("OolI", "0011")),
-        text,
-    )
+    return _MISREAD.sub(lambda m: m.group().translate(str.maketrans("OolI", "0011")), text)
 
 
+@lru_cache(maxsize=4096)
 def _read(text: str) -> tuple[str, list[_Date | _Weekday] | None]:
     """The text that could be read (the mended one if the value itself could not) and its dates."""
     found = _parts(text)
@@ -152,7 +161,7 @@ def _parts(text: str) -> list[_Date | _Weekday] | None:
     found: list[_Date | _Weekday] = []
     at, relative = 0, False
     while at < len(text):
-        for pattern, make in _FORMS:
+        for pattern, make in _forms_at(text[at]):
             m = pattern.match(text, at)
             made = make(m) if m else None
             if made is not None and m is not None:
@@ -166,6 +175,13 @@ def _parts(text: str) -> list[_Date | _Weekday] | None:
             relative = relative or m.re is _RELATIVE
             at = m.end()
     return found if found or relative else None
+
+
+def _forms_at(first: str) -> tuple[tuple[regex.Pattern, _Maker], ...]:
+    """The forms that may begin with a character: no form begins with a space or a sign."""
+    if first.isdigit():
+        return _FORMS_WITH_DIGIT
+    return _FORMS_WITH_LETTER if first.isalpha() else ()
 
 
 def _rewritten(m: regex.Match, groups: dict[str, str]) -> str:
@@ -188,7 +204,7 @@ def _full_year(text: str) -> int | None:
 
 
 def _year_like(year: int, like: str) -> str:
-    if not regex.search(r"\d", like):
+    if not any(c.isdigit() for c in like):
         in_full = (number_words.year_number(like) or 0) > 99
         return _cased(number_words.year_words(year) if in_full else number_words.cardinal(year % 100), like)
     short = len(like.strip("'’")) == 2
@@ -196,13 +212,12 @@ def _year_like(year: int, like: str) -> str:
 
 
 def _day_value(text: str) -> int | None:
-    if m := regex.match(r"\d{1,2}", text):
-        return int(m.group())
-    return number_words.number(text)
+    m = _DAY_OF_MONTH.match(text)
+    return int(m[1]) if m else number_words.number(text)
 
 
 def _day_like(day: int, like: str, padded: bool = False) -> str:
-    if m := regex.fullmatch(r"(\d{1,2})(\p{L}*)", like):
+    if m := _DAY_OF_MONTH.fullmatch(like):
         tail = number_words.suffix(day) if m[2] else ""
         return (
             f"{day:02d}{tail}"
@@ -313,7 +328,7 @@ def _named(m: regex.Match) -> _Date | None:
     if last and not _valid(year, month, end):
         return None
     length = None if end is None else end - number
-    short = bool(regex.search(r"[-\d](?i:may)[-\d]|\d{2}[-]?(?i:may)\d", m.group()))
+    short = month == 5 and bool(_SHORT_MAY.search(m.group()))
 
     def write(new: dt.date) -> str:
         name = _month_like(new.month, m["m"], short)
@@ -329,7 +344,7 @@ def _named(m: regex.Match) -> _Date | None:
             groups["y"] = _year_like(new.year, written)
         text = _rewritten(m, groups)
         # A full name takes no dot: "Apr. 3" may become "May 3".
-        return regex.sub(r"(?i)\b(may)\.", r"\1", text) if name.lower() == "may" else text
+        return _DOTTED_MAY.sub(r"\1", text) if name.lower() == "may" else text
 
     return _Date(m.start(), m.end(), year, bool(day) and year is not None, _when(year, month, number), write)
 
@@ -337,9 +352,9 @@ def _named(m: regex.Match) -> _Date | None:
 def _middle(m: regex.Match) -> int:
     """The day that stands for a month: the middle, or what "early" and "late" before it say."""
     before = m.string[max(0, m.start() - 14) : m.start()].lower()
-    if regex.search(r"\b(?:early|beginning of|start of)[- ]$", before):
+    if _EARLY.search(before):
         return 5
-    return 25 if regex.search(r"\b(?:late|end of)[- ]$", before) else 15
+    return 25 if _LATE.search(before) else 15
 
 
 def _season(m: regex.Match) -> _Date | None:
@@ -454,51 +469,67 @@ _YEAR_AFTER = rf"(?:,?[ ]*|[-/.]|,?[ ]?(?:of|de|del)[ ])(?P<y>{_Y4}|['’]\d{{2}
 _SHORT_YEAR_AFTER = rf"(?:,?[ ]*|[-/. ]{{1,2}}|,?[ ]?(?:of|de|del)[ ])(?P<y>{_Y4}|['’]?\d{{2}}(?![:%]|\s?[ap]\.?m)|{number_words.YEAR})"
 _UNTIL = rf"(?:[ ]?[-–—/&][ ]?|[ ](?:and|to|or|through|thru)[ ])(?P<e>{_D})(?![/:])"
 _HOLIDAY = "|".join(regex.escape(n).replace("'", "['’]?") for n in holidays.names())
-_FORMS: tuple[tuple[regex.Pattern, Callable[[regex.Match], _Date | _Weekday | None]], ...] = (
-    (regex.compile(_START + r"(?P<y>\d{4})(?P<s>[-/.])(?P<a>\d{1,2})(?P=s)(?P<b>\d{1,2})(?!\d)"), _iso),
-    (_form(r"(?P<y>(?:19|20)\d{2})(?P<a>\d{2})(?P<b>\d{2})(?:\d{2,6}(?:\.\d+)?(?:[+-]\d{4})?)?"), _stamp),
-    (_form(r"(?P<a>\d{1,2})(?P<s>\s?[/.-]\s?|\s)(?P<b>\d{1,2})(?P=s)(?P<y>\d{4}|['’]?\d{2})"), _three),
-    (_form(rf"(?P<y>{_Y4})-(?P<a>\d{{2}})"), _month_year),
-    (_form(rf"(?P<a>\d{{1,2}})[/-](?P<y>{_Y4}|3[2-9]|[4-9]\d)"), _month_year),
-    (_form(r"(?P<a>\d{1,2})(?P<s>[/.-]|\s)(?P<b>\d{1,2})"), _two),
+# What a form begins with: a digit (9), a letter (a), or either.
+_FORMS: tuple[tuple[str, regex.Pattern, _Maker], ...] = (
+    ("9", regex.compile(_START + r"(?P<y>\d{4})(?P<s>[-/.])(?P<a>\d{1,2})(?P=s)(?P<b>\d{1,2})(?!\d)"), _iso),
     (
+        "9",
+        _form(r"(?P<y>(?:19|20)\d{2})(?P<a>\d{2})(?P<b>\d{2})(?:\d{2,6}(?:\.\d+)?(?:[+-]\d{4})?)?"),
+        _stamp,
+    ),
+    ("9", _form(r"(?P<a>\d{1,2})(?P<s>\s?[/.-]\s?|\s)(?P<b>\d{1,2})(?P=s)(?P<y>\d{4}|['’]?\d{2})"), _three),
+    ("9", _form(rf"(?P<y>{_Y4})-(?P<a>\d{{2}})"), _month_year),
+    ("9", _form(rf"(?P<a>\d{{1,2}})[/-](?P<y>{_Y4}|3[2-9]|[4-9]\d)"), _month_year),
+    ("9", _form(r"(?P<a>\d{1,2})(?P<s>[/.-]|\s)(?P<b>\d{1,2})"), _two),
+    (
+        "9a",
         _form(rf"(?:the[ ])?(?P<d>{_D})\.?[ -]{{0,2}}(?:of[ ]|de[ ])?(?P<m>{_M})\.?{_SHORT_YEAR_AFTER}"),
         _named,
     ),
     (
+        "a",
         _form(
             rf"(?P<m>{_M})\.?[ -]{{0,2}}(?:the[ ])?(?P<d>{_D})(?:{_UNTIL})?(?:,?[ ]*|,?[ ]?(?:of|de|del)[ ])(?P<y>{_Y4}|['’]\d{{2}}|(?<=[, ])\d{{2}}(?![:%\d]|\s?[ap]\.?m)|{number_words.YEAR})"
         ),
         _named,
     ),
-    (_form(rf"(?P<m>{_M})(?P<s>[-/.])(?P<d>\d{{1,2}})(?P=s)(?P<y>\d{{4}}|\d{{2}})"), _named),
-    (_form(rf"(?P<m>{_M})\.?[ -]{{0,2}}(?:the[ ])?(?P<d>{_D})(?:{_UNTIL})?"), _named),
-    (_form(rf"(?:the[ ])?(?P<d>{_D})\.?[ -]{{0,2}}(?:of[ ]|de[ ])?(?P<m>{_M})"), _named),
-    (_form(rf"(?P<m>{_M})\.?(?:{_YEAR_AFTER}|[-](?P<y>\d{{2}}))"), _named),
-    (_form(rf"(?P<m>{_M})"), _named),
-    (_form(rf"(?P<s>spring|summer|fall|autumn|winter)(?:(?:[ ]of)?[ ](?P<y>{_Y4}|['’]\d{{2}}))?"), _season),
-    (_form(rf"Q(?P<q>[1-4])(?:[ ,/'-]{{0,2}}(?P<y>{_Y4}|\d{{2}}))?"), _quarter),
-    (_form(rf"(?P<q>[1-4])Q[ ']?(?P<y>{_Y4}|\d{{2}})"), _quarter),
-    (_form(rf"(?P<q>first|second|third|fourth)[ ]quarter(?:(?:[ ]of)?[ ](?P<y>{_Y4}))?"), _quarter),
+    ("a", _form(rf"(?P<m>{_M})(?P<s>[-/.])(?P<d>\d{{1,2}})(?P=s)(?P<y>\d{{4}}|\d{{2}})"), _named),
+    ("a", _form(rf"(?P<m>{_M})\.?[ -]{{0,2}}(?:the[ ])?(?P<d>{_D})(?:{_UNTIL})?"), _named),
+    ("9a", _form(rf"(?:the[ ])?(?P<d>{_D})\.?[ -]{{0,2}}(?:of[ ]|de[ ])?(?P<m>{_M})"), _named),
+    ("a", _form(rf"(?P<m>{_M})\.?(?:{_YEAR_AFTER}|[-](?P<y>\d{{2}}))"), _named),
+    ("a", _form(rf"(?P<m>{_M})"), _named),
     (
+        "a",
+        _form(rf"(?P<s>spring|summer|fall|autumn|winter)(?:(?:[ ]of)?[ ](?P<y>{_Y4}|['’]\d{{2}}))?"),
+        _season,
+    ),
+    ("a", _form(rf"Q(?P<q>[1-4])(?:[ ,/'-]{{0,2}}(?P<y>{_Y4}|\d{{2}}))?"), _quarter),
+    ("9", _form(rf"(?P<q>[1-4])Q[ ']?(?P<y>{_Y4}|\d{{2}})"), _quarter),
+    ("a", _form(rf"(?P<q>first|second|third|fourth)[ ]quarter(?:(?:[ ]of)?[ ](?P<y>{_Y4}))?"), _quarter),
+    (
+        "9a",
         _form(
             rf"(?P<h>{_HOLIDAY})(?:['’]s)?(?:[ ](?:weekend|day|week|morning|night|eve))?(?:,?[ ](?P<y>{_Y4}))?"
         ),
         _holiday,
     ),
     (
+        "a",
         _form(
             rf"(?P<a>{number_words.CARDINAL})[ ](?P<b>{number_words.CARDINAL})[ ](?P<y>{number_words.YEAR}|{number_words.CARDINAL})"
         ),
         _spoken,
     ),
-    (_form(rf"(?:the[ ])?(?P<d>\d{{1,2}}(?:st|nd|rd|th)|{_DW})"), _day_alone),
+    ("9a", _form(rf"(?:the[ ])?(?P<d>\d{{1,2}}(?:st|nd|rd|th)|{_DW})"), _day_alone),
     (
+        "a",
         _form(
             r"(?:(?P<w>(?:mon|tues|wednes|thurs|fri|satur|sun)day)s?|(?P<w>mon|tues?|weds?|thu(?:rs?)?|fri|sat|sun))"
         ),
         _weekday,
     ),
-    (_form(r"(?P<w>lunes|martes|miércoles|jueves|viernes|sábado|domingo)"), _weekday),
-    (_form(rf"(?P<y>{_Y4})"), _year_alone),
+    ("a", _form(r"(?P<w>lunes|martes|miércoles|jueves|viernes|sábado|domingo)"), _weekday),
+    ("9", _form(rf"(?P<y>{_Y4})"), _year_alone),
 )
+_FORMS_WITH_DIGIT = tuple((pattern, make) for begins, pattern, make in _FORMS if "9" in begins)
+_FORMS_WITH_LETTER = tuple((pattern, make) for begins, pattern, make in _FORMS if "a" in begins)

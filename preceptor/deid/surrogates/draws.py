@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from preceptor.deid.tokens import fold
+
+_TURNS = 30  # picks by the key before the rest of the pool is gone through in its order
 
 
 class Draws:
@@ -16,11 +17,12 @@ class Draws:
         self._secret, self._patient = secret, patient_ref
         self._taken = frozenset(taken)
         self._given: dict[tuple[str, str], str] = {}
+        self._chosen: dict[tuple[str, str], str] = {}
 
     def number(self, kind: str, value: str, turn: int = 0) -> int:
         """A number below 2**96 that the key makes of its arguments."""
-        message = "\x1f".join((self._patient, kind, value, str(turn))).encode()
-        return int.from_bytes(hmac.new(self._secret, message, hashlib.sha256).digest()[:12], "big")
+        message = f"{self._patient}\x1f{kind}\x1f{value}\x1f{turn}".encode()
+        return int.from_bytes(hmac.digest(self._secret, message, "sha256")[:12], "big")
 
     def share(self, kind: str, value: str) -> float:
         """A number from 0 to 1 that the key makes of its arguments."""
@@ -31,11 +33,29 @@ class Draws:
 
         Where the key picks such a one, it picks again; where the pool has nothing else left, two values share one.
         """
-        turns = [pool[self.number(kind, value, turn) % len(pool)] for turn in range(30)]
+        known = self._chosen.get((kind, value))
+        if known is not None:
+            return known
+        shared = None
+        for choice in self._picks(kind, value, pool):
+            if self._is_taken(choice):
+                continue
+            if self._given.setdefault((kind, fold(choice)), value) == value:
+                break
+            shared = shared or choice
+        else:
+            choice = shared or pool[self.number(kind, value) % len(pool)]
+        self._chosen[kind, value] = choice
+        return choice
+
+    def _picks(self, kind: str, value: str, pool: Sequence[str]) -> Iterator[str]:
         start = self.number(kind, value) % len(pool)
-        free = [c for c in (*turns, *pool[start:], *pool[:start]) if not self._is_taken(c)]
-        choice = next((c for c in free if self._given.setdefault((kind, fold(c)), value) == value), None)
-        return choice or next(iter(free), pool[start])
+        yield pool[start]
+        for turn in range(1, _TURNS):
+            yield pool[self.number(kind, value, turn) % len(pool)]
+        yield from pool[start:]
+        yield from pool[:start]
 
     def _is_taken(self, choice: str) -> bool:
-        return any(fold(word) in self._taken for word in (choice, *choice.replace("-", " ").split()))
+        low = fold(choice)
+        return low in self._taken or any(word in self._taken for word in low.replace("-", " ").split())

@@ -6,37 +6,30 @@ The unit is the word. One word of a patient's names has one stand-in wherever it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
-import regex
-
-from preceptor.deid.record_matching import name_words, near, people_of
-from preceptor.deid.surrogates import origins, pools
+from preceptor.deid.record_matching import near, people_of
+from preceptor.deid.surrogates import name_forms, origins, pools
 from preceptor.deid.surrogates.draws import Draws
+from preceptor.deid.surrogates.name_forms import Word
 from preceptor.deid.surrogates.switches import Switches
 from preceptor.deid.tokens import fold
 from preceptor.deid.types import PEOPLE
 from preceptor.deid.words import census, first_name_rank, lexicon, sex_of, surname_rank
 from preceptor.records import PatientRecord
 
-_WORD = r"\p{L}[\p{L}\p{M}]*(?:['’]\p{L}[\p{L}\p{M}]*)*"
-# Left as they are in a name.
-_PARTICLES = frozenset(
-    "de la las los del della di da dos das du le van von der den ter ten zu al el bin ibn ben bint st saint y e i".split()
-)
-_TITLES = frozenset(
-    "jr sr ii iii iv mr mrs ms miss mx dr doctor prof professor rev sgt sergeant atty attorney sister brother md do rn np "
-    "phd pa pac lcsw dpt cnp aunt uncle grandma grandpa big little baby my the his her and or of".split()
-)
 _DUTCH = tuple("Heide Linden Veen Laan Molen Brink Broek Horst Velde Meulen Kolk Zanden Hoek".split())
 _SPANISH = tuple("Torre Vega Rosa Fuente Garza Huerta Mora Riva Cerda Parra Barca Peña Serna".split())
 _AFTER_PARTICLE = dict.fromkeys(("van", "der", "den", "ter"), _DUTCH) | dict.fromkeys(
     ("la", "las", "los"), _SPANISH
 )
+# A woman's surname and her husband's are one name.
+_FEMININE = (("ska", "ski"), ("cka", "cki"), ("ova", "ov"), ("eva", "ev"), ("skaya", "skiy"))
 _HYPHENED = ("chinese", "korean")  # their given names are one name: Shu-Fen, Min-jun
 _FAMILY_FIRST = ("chinese", "korean", "vietnamese", "hmong", "japanese")
+_SLAVIC = ("polish", "russian")
 _WELL_KNOWN = 1000  # a first name of this census rank or better is taken to be English
 
 
@@ -45,8 +38,8 @@ class _Person:
     firsts: tuple[str, ...]
     lasts: tuple[str, ...]
 
-    def initials(self) -> str:
-        return "".join(word[0] for word in (*self.firsts, *self.lasts))
+    def words(self) -> tuple[str, ...]:
+        return (*self.firsts, *self.lasts)
 
 
 @cache
@@ -55,6 +48,16 @@ def _short_forms() -> dict[str, tuple[str, ...]]:
     return {
         first: tuple(rest) for first, *rest in (line.split() for line in sorted(lexicon("nicknames"))) if rest
     }
+
+
+@cache
+def _long_forms() -> dict[str, tuple[str, ...]]:
+    """Short forms with the first names they are of."""
+    found: dict[str, list[str]] = {}
+    for first, shorts in _short_forms().items():
+        for short in shorts:
+            found.setdefault(short, []).append(first)
+    return {short: tuple(firsts) for short, firsts in found.items()}
 
 
 class Names:
@@ -69,32 +72,39 @@ class Names:
         sexes: Mapping[str, str],
     ) -> None:
         self._draws, self._switches, self._sexes = draws, switches, sexes
-        known = [name for _, name in people_of(record)] if record else []
-        self._canon = list(dict.fromkeys(fold(w) for name in known for w in name_words(name) if len(w) >= 5))
+        people = people_of(record) if record else []
+        said = [(t, v) for t, v in values if t in PEOPLE]
         self._kinds: dict[str, str] = {}
         self._family: dict[str, str] = {}
         self._particle: dict[str, str] = {}
         self._persons: list[_Person] = []
-        for name in (*known, *(v for t, v in values if t in PEOPLE)):
+        self._by_initials: dict[str, _Person] = {}
+        self._whole: dict[str, str | None] = {}
+        self._drawn_before: dict[str, str] = {}
+        self._spellings = _spellings(people, said)
+        for name in dict.fromkeys((*(n for _, n in people), *(v for _, v in said))):
             self._learn(name)
         sex = (record.sex or "")[:1].upper() if record else ""
         self._patient_sex = sex if sex in ("M", "F") else ""
-        names = record.names if record else ()
-        self._patient_firsts = {w for p in map(self._parsed, names) if p for w in p.firsts}
+        self._patient_words = {
+            self.canonical(w.low)
+            for t, n in (*people, *said)
+            if t == "PATIENT"
+            for w in name_forms.read(n).own()
+        }
 
     # What is known of the names
 
     def canonical(self, word: str) -> str:
-        """The folded form all spellings of a word share: a slip of one letter in a known name is that name."""
+        """The folded form all spellings of a word share: a slip in a known name is that name."""
         low = fold(word).removesuffix("'s")
-        if low in self._canon or len(low) < 5:
-            return low
-        return next((c for c in self._canon if near(c, low)), low)
+        return self._spellings.get(low, low)
 
     def knows(self, word: str) -> bool:
         """Whether a word is part of one of the names."""
         return self.canonical(word) in self._kinds
 
+    @cached_property
     def known_words(self) -> list[str]:
         """All words of the names, the longest first."""
         return sorted(self._kinds, key=lambda w: (-len(w), w))
@@ -104,26 +114,25 @@ class Names:
         return self._kinds.get(self.canonical(word)) == "last"
 
     def _parsed(self, name: str) -> _Person | None:
-        bare = regex.sub(r"[\"“(][^\"”)]*[\"”)]", " ", name)
-        before, comma, after = bare.partition(",")
-        chunks = [name_words(c) for c in (before, after) if name_words(c)]
-        if comma and len(chunks) == 2:
-            lasts, firsts = self._plain(chunks[0]), self._plain(chunks[1])
+        read = name_forms.read(name)
+        words = [w for w in read.own() if not w.aside]
+        if read.turned:
+            firsts = [self.canonical(w.low) for w in words if w.part]
+            lasts = [self.canonical(w.low) for w in words if not w.part]
         else:
-            pieces = [self._plain(name_words(p)) for p in regex.split(r"\s+", before)]
-            pieces = [p for p in pieces if p]
-            if not pieces:
-                return None
-            if len(pieces) == 1:
-                titled = regex.match(r"(?i)(?:dr|mrs?|ms|miss|prof)\b", name.strip())
-                return _Person((), tuple(pieces[0])) if titled or len(pieces[0]) > 1 else None
+            pieces: list[list[str]] = []
+            for w in words:
+                if w.joined and pieces:
+                    pieces[-1].append(self.canonical(w.low))
+                else:
+                    pieces.append([self.canonical(w.low)])
+            if len(pieces) < 2:
+                surname = pieces and (read.titled or len(pieces[0]) > 1)
+                return _Person((), tuple(pieces[0])) if surname else None
             at = self._family_name_first(pieces)
             lasts = pieces[0] if at else pieces[-1]
             firsts = [w for p in (pieces[1:] if at else pieces[:-1]) for w in p]
         return _Person(tuple(firsts), tuple(lasts)) if lasts or firsts else None
-
-    def _plain(self, words: Iterable[str]) -> list[str]:
-        return [low for w in words if (low := self.canonical(w)) not in _PARTICLES | _TITLES]
 
     def _family_name_first(self, pieces: list[list[str]]) -> bool:
         here = [o for o in origins.listed(pieces[0][0], "last") if o in _FAMILY_FIRST]
@@ -131,24 +140,22 @@ class Names:
         return known or bool(here) and not origins.listed(pieces[-1][0], "last")
 
     def _learn(self, name: str) -> None:
-        words = [fold(w) for w in regex.findall(_WORD, name)]
-        for particle, word in zip(words, words[1:], strict=False):
+        words = name_forms.read(name).words
+        for before, word in zip(words, words[1:], strict=False):
             # "Van" is a middle name too: Loc Van Nguyen.
-            here = origins.listed(word, "last")
-            if (
-                particle in _AFTER_PARTICLE
-                and word not in _PARTICLES
-                and (not here or "dutch" in here or "spanish" in here)
-            ):
-                self._particle.setdefault(self.canonical(word), particle)
+            if before.low in _AFTER_PARTICLE and before.role == "particle" and word.role == "name":
+                here = origins.listed(word.low, "last")
+                if not here or "dutch" in here or "spanish" in here:
+                    self._particle.setdefault(self.canonical(word.low), before.low)
         person = self._parsed(name)
-        if person is None or all(len(w) == 1 for w in (*person.firsts, *person.lasts)):
+        if person is None or all(len(w) == 1 for w in person.words()) or person in self._persons:
             return
         self._persons.append(person)
+        self._by_initials.setdefault("".join(w[0] for w in person.words()), person)
         for kind, some in (("first", person.firsts), ("last", person.lasts)):
-            for word in some:
-                if len(word) > 1:
-                    self._kinds.setdefault(word, kind)
+            for low in some:
+                if len(low) > 1:
+                    self._kinds.setdefault(low, kind)
         self._join([w for w in (*person.lasts, *person.firsts) if len(w) > 1])
 
     def _join(self, words: list[str]) -> None:
@@ -167,48 +174,44 @@ class Names:
 
     def replace(self, value: str) -> str:
         """A name in the form of another: order, case, initials, hyphens, titles and possessives as they are."""
-        words = regex.findall(_WORD, value)
-        mentioned = next((self.canonical(w) for w in words if self.knows(w)), None)
-        mentioned = mentioned or next((fold(w) for w in words if len(w) > 1), "")
+        words = name_forms.read(value).own()
+        if not words:
+            return value
+        whole = [self._known_form(w.low) for w in words if w.role == "name"]
+        mentioned = next((w for w in whole if w in self._kinds), next(iter(whole), ""))
         if mentioned:
             self._switches.mention(self.family(mentioned))
-        letters = "".join(words)
-        if all(len(w) == 1 for w in words) and len(words) > 3:  # spelled: B-I-R-D-S-O-N-G
-            spelled = iter(self._spelled(letters))
-            return regex.sub(r"\p{L}", lambda m: next(spelled), value)
-        person = self._person_of(letters)
-        if person is not None and len(letters) <= 4 and not any(self.knows(w) for w in words if len(w) > 1):
+        letters = "".join(w.text for w in words)
+        if not whole and len(words) > 3:  # spelled: B-I-R-D-S-O-N-G
+            return _written(value, words, self._spelled(letters))
+        person = self._by_initials.get(fold(letters)) if 1 < len(letters) <= 4 else None
+        if person is not None and not any(w in self._kinds for w in whole):
             initials = iter(self._initials(person))
-            return regex.sub(r"\p{L}", lambda m: _like_letter(next(initials), m.group()), value)
-        new = self._by_word(value, words)
-        if new == value and words:
-            new = regex.sub(_WORD, lambda m: self.word(m.group()) if len(m.group()) > 2 else m.group(), value)
-        return new
+            return _written(
+                value, words, ["".join(_like_letter(next(initials), c) for c in w.text) for w in words]
+            )
+        return self._by_word(value, words)
 
-    def _by_word(self, value: str, words: list[str]) -> str:
-        lasts = [self.canonical(w) for w in words if len(w) > 1]
+    def _by_word(self, value: str, words: list[Word]) -> str:
+        beside = [self.canonical(w.low) for w in words if w.role == "name"]
+        out, at = [], 0
+        for n, w in enumerate(words):
+            if w.start < at:
+                continue
+            after = words[n + 1] if n + 1 < len(words) else None
+            out.append(value[at : w.start])
+            at = w.end
+            if w.role == "initial":
+                out.append(self._initial(w.text, beside))
+            elif after is not None and after.joined and self._is_hyphened_name(value[w.start : after.end]):
+                at = after.end
+                out.append(self.word(value[w.start : at]))
+            else:
+                out.append(self.word(w.text))
+        return "".join(out) + value[at:]
 
-        def chunk(m: regex.Match) -> str:
-            text = m.group()
-            low = fold(text).removesuffix("'s")
-            if "-" in text:
-                if self._is_hyphened_name(low):
-                    return self.word(text)
-                return regex.sub(_WORD, one, text)
-            return one(m)
-
-        def one(m: regex.Match) -> str:
-            text = m.group()
-            low = fold(text)
-            if len(low) == 1:
-                return self._initial(text, lasts) if low not in _PARTICLES or text.isupper() else text
-            if low in _PARTICLES or low in _TITLES and len(words) > 1 or low in lexicon("relations"):
-                return text
-            return self.word(text)
-
-        return regex.sub(rf"{_WORD}(?:-{_WORD})*", chunk, value)
-
-    def _is_hyphened_name(self, low: str) -> bool:
+    def _is_hyphened_name(self, pair: str) -> bool:
+        low = fold(pair)
         if any(o in _HYPHENED for kind in ("female", "male") for o in origins.listed(low, kind)):
             return True
         first = low.split("-")[0]
@@ -216,24 +219,43 @@ class Names:
 
     def word(self, word: str) -> str:
         """The stand-in for one word of a name (or a given name with a hyphen), with its case and possessive."""
-        tail = (regex.search(r"['’]s$", word) or [""])[0] if fold(word).endswith("'s") else ""
-        bare = word[: len(word) - len(tail)] if tail else word
-        low = self.canonical(bare)
-        new = self._drawn(low)
-        new = new if any(ord(c) > 127 and c.isalpha() for c in bare) else origins.plain(new)
+        tail = word[-2:] if fold(word[-2:]) == "'s" else ""
+        bare = word[:-2] if tail else word
+        new = self._drawn(self.canonical(bare))
+        if bare.isascii() or not any(ord(c) > 127 and c.isalpha() for c in bare):
+            new = origins.plain(new)
         return _cased(new, bare) + tail
 
     def _drawn(self, low: str) -> str:
-        key = self._switches.key(self.family(low), low)
+        key = self._switches.key(self.family(self._known_form(low)), low)
+        new = self._drawn_before.get(key)
+        if new is None:
+            new = self._drawn_before[key] = self._draw(low, key)
+        return new
+
+    def _draw(self, low: str, key: str) -> str:
         if self._kind(low) == "last":
-            return self._draws.choose("last", key, self._surnames(low))
+            return self._surname(low, key)
         whole = self._whole_form(low)
-        if whole is not None:
-            formal = self._drawn(whole)
-            shorts = _short_forms().get(fold(formal), ())
-            place = _short_forms()[whole].index(low)
-            return shorts[place % len(shorts)].capitalize() if shorts else formal
-        return self._draws.choose("first", key, self._first_names(low))
+        if whole is None:
+            return self._draws.choose("first", key, self._first_names(low))
+        formal = self._drawn(whole)
+        shorts = _short_forms().get(fold(formal), ())
+        ours = _short_forms().get(whole, ())
+        place = ours.index(low) if low in ours else 0
+        return shorts[place % len(shorts)].capitalize() if shorts else formal
+
+    def _surname(self, low: str, key: str) -> str:
+        for woman, man in _FEMININE:
+            stem = low.removesuffix(woman)
+            if len(stem) > 2 and stem != low and self._origin(low, "last") in _SLAVIC:
+                of_man = self._draws.choose(
+                    "last", key.replace(low, stem + man, 1), self._surnames(stem + man)
+                )
+                plain = fold(of_man)
+                ending = next((w for w, m in _FEMININE if plain.endswith(m)), None)
+                return of_man if ending is None else of_man[: -len(dict(_FEMININE)[ending])] + ending
+        return self._draws.choose("last", key, self._surnames(low))
 
     def _kind(self, low: str) -> str:
         known = self._kinds.get(low)
@@ -249,18 +271,43 @@ class Names:
             return "last"
         return "first" if "-" in low or first_name_rank(low) * 4 < surname_rank(low) else "last"
 
+    def _known_form(self, low: str) -> str:
+        """The known name that a word is a spelling or a short form of, or the word."""
+        low = self.canonical(low)
+        return low if low in self._kinds else self._whole_form(low) or low
+
     def _whole_form(self, low: str) -> str | None:
         """The known first name that a word is a short form of: Bill, where a William is known."""
+        if low not in self._whole:
+            self._whole[low] = self._find_whole_form(low)
+        return self._whole[low]
+
+    def _find_whole_form(self, low: str) -> str | None:
         if self._kinds.get(low) == "last":
             return None
-        forms = (first for first, shorts in _short_forms().items() if low in shorts)
-        return next((f for f in forms if self._kinds.get(f) == "first"), None)
+        listed = next((f for f in _long_forms().get(low, ()) if self._kinds.get(f) == "first"), None)
+        if listed or low in self._kinds or len(low) < 3:
+            return listed
+        # Short forms in no list: Chidi of Chidinma, Ruthie of Ruth. What is a name of its own only if it is the patient's.
+        firsts = [w for w in self.known_words if self._kinds[w] == "first" and len(w) > 2]
+        own = [w for w in firsts if low in self._patient_words and w in self._patient_words]
+        for some in (own, [] if _is_well_known(low) else firsts):
+            for first in some:
+                if first.startswith(low) or low in (
+                    first + "y",
+                    first + "ie",
+                    first + first[-1] + "y",
+                    first[:-1] + "ie",
+                ):
+                    return first
+        return None
 
     def _origin(self, low: str, kind: str) -> str:
         """The origin of a word; where it is in several lists or in none, the rest of the name decides. Empty: English."""
         kinds = ("last",) if kind == "last" else ("female", "male")
         here = tuple(dict.fromkeys(o for k in kinds for o in origins.listed(low, k)))
-        if len(here) == 1:
+        shared = kind == "first" and origins.is_shared(low)
+        if len(here) == 1 and not shared:
             return here[0]
         if not here and kind == "last" and (ending := origins.by_ending(low)):
             return ending
@@ -277,17 +324,17 @@ class Names:
             for p in beside
             for w in (p.firsts if kind == "last" else p.lasts)
             for k in (("female", "male") if kind == "last" else ("last",))
-            for o in origins.listed(w, k)
+            for o in origins.told(w, k)
         ]
         fitting = [o for o in other if o in here] if here else other
-        return (fitting or here or ("",))[0]
+        return next(iter(fitting or (() if shared else here)), "")
 
     def _surnames(self, low: str) -> tuple[str, ...]:
         if low in self._particle:
             return _AFTER_PARTICLE[self._particle[low]]
         origin = self._origin(low, "last")
         if not origin:
-            return tuple(n for n in pools.census_pool("last", low) if not _foreign(n))
+            return _english_surnames(pools.band("last", low))
         prefix = next((p for p in ("o'", "mc", "mac") if origin == "irish" and low.startswith(p)), "")
         return origins.pool(origin, "last", False, prefix)
 
@@ -303,36 +350,24 @@ class Names:
         return pools.census_pool(kind, low)
 
     def _sex(self, low: str) -> str:
-        if low in self._patient_firsts and self._patient_sex:
+        if self._patient_sex and low in self._patient_words:
             return self._patient_sex
         said = self._sexes.get(low) or origins.first_name_sex(low) or sex_of(low)
         return said or ("F" if self._draws.number("sex", low) % 2 else "M")
 
     # Initials
 
-    def _person_of(self, letters: str) -> _Person | None:
-        low = fold(letters)
-        return next((p for p in self._persons if len(low) > 1 and p.initials() == low), None)
-
     def _initials(self, person: _Person) -> str:
-        return "".join(
-            fold(self._drawn(w))[0] if len(w) > 1 else self._letter(w)
-            for w in (*person.firsts, *person.lasts)
-        )
+        return "".join(fold(self._drawn(w))[0] if len(w) > 1 else self._letter(w) for w in person.words())
 
     def _initial(self, letter: str, others: list[str]) -> str:
         """The initial of the stand-in of whoever it stands for: the person with the words beside it, if one fits."""
         low = fold(letter)
-        words = [w for p in self._persons for w in (*p.firsts, *p.lasts) if w.startswith(low) and len(w) > 1]
-        beside = [
-            w
-            for p in self._persons
-            if any(o in p.lasts or o in p.firsts for o in others)
-            for w in (*p.firsts, *p.lasts)
-            if w.startswith(low) and len(w) > 1 and w not in others
-        ]
-        fitting = beside or ([] if others else sorted(words))
-        return _like_letter(fold(self._drawn(fitting[0]))[0] if fitting else self._letter(low), letter)
+        near = [p.words() for p in self._persons if not others or any(o in p.words() for o in others)]
+        fitting = [w for words in near for w in words if w[0] == low and len(w) > 1 and w not in others]
+        if not fitting:
+            return _like_letter(self._letter(low), letter)
+        return _like_letter(fold(self._drawn(fitting[0] if others else min(fitting)))[0], letter)
 
     def _letter(self, low: str) -> str:
         letters = [c for c in "abcdefghjklmnprstvw" if c != low]
@@ -361,9 +396,73 @@ def _with_short_forms(kind: str) -> tuple[str, ...]:
 
 
 @cache
-def _foreign(name: str) -> bool:
-    """Whether a census surname is one of a listed origin, and so no stand-in for one that is not."""
-    return bool(origins.listed(name, "last") or origins.by_ending(name))
+def _english_surnames(band: int) -> tuple[str, ...]:
+    """Census surnames of a band of frequency without those of a listed origin, which are no stand-in for one that is not."""
+    return tuple(
+        n for n in pools.ranked("last", band) if not (origins.listed(n, "last") or origins.by_ending(n))
+    )
+
+
+def _spellings(people: Sequence[tuple[str, str]], said: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Words that are a slip of a known name, with that name.
+
+    Known are the record's names and, after them, the whole names that the text calls the patient. A word that is well
+    known as a name by itself (Mario beside Maria) counts as a slip only where the text calls the patient so.
+    """
+    known: dict[str, bool] = {}  # the name, and whether it is the patient's
+    for kind, name in people:
+        for w in name_forms.read(name).own():
+            known[w.low] = known.get(w.low, False) or kind == "PATIENT"
+    found: dict[str, str] = {}
+    for kind, value in said:
+        words = [w.low for w in name_forms.read(value).own()]
+        for low in words:
+            if len(low) < 5 or low in known or low in found:
+                continue
+            own = kind == "PATIENT"
+            some = [k for k, of_patient in known.items() if of_patient] if own else []
+            some = [*some, *known] if not _is_well_known(low) else some
+            meant = next((k for k in some if _is_slip(low, k)), None)
+            if meant is not None:
+                found[low] = meant
+            elif own and len(words) > 1:
+                known[low] = True
+    return found
+
+
+def _is_slip(a: str, b: str) -> bool:
+    """One letter off in names of five letters or more, two in longer ones that begin alike."""
+    if len(b) < 5:
+        return False
+    return near(a, b) or len(b) > 6 and a[0] == b[0] and _edits(a, b) <= 2
+
+
+def _edits(a: str, b: str) -> int:
+    """The Levenshtein distance, given up above 2."""
+    if abs(len(a) - len(b)) > 2:
+        return 3
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        last, row[0] = row[0], i
+        for j, y in enumerate(b, 1):
+            last, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, last + (x != y))
+    return row[-1]
+
+
+@cache
+def _is_well_known(low: str) -> bool:
+    """Whether a word is a name that many bear."""
+    listed = any(origins.listed(low, kind) for kind in ("last", "female", "male"))
+    return listed or first_name_rank(low) <= _WELL_KNOWN or surname_rank(low) <= 4 * _WELL_KNOWN
+
+
+def _written(value: str, words: Sequence[Word], new: Sequence[str]) -> str:
+    """The value with some of its words replaced."""
+    out, at = [], 0
+    for w, text in zip(words, new, strict=True):
+        out += [value[at : w.start], text]
+        at = w.end
+    return "".join(out) + value[at:]
 
 
 def _like_letter(new: str, like: str) -> str:

@@ -22,6 +22,8 @@ _TENS, _TEENS = "|".join(TENS), "|".join(sorted(ONES[1:], key=len, reverse=True)
 CARDINAL = rf"(?:(?:{_TENS})(?:[- ](?:{'|'.join(ONES[1:10])}))?|{_TEENS})"
 ORDINAL = rf"(?:{'|'.join(w.replace('-', '[- ]') for w in sorted(_ORDINALS, key=len, reverse=True))})"
 YEAR = rf"(?:(?:nineteen|twenty)[- ](?:oh[- ])?{CARDINAL}|two thousand(?: and)?(?: {CARDINAL})?)"
+_CARDINAL = regex.compile(CARDINAL)
+_LETTERS = regex.compile(r"\p{L}+")
 
 
 def number(words: str) -> int | None:
@@ -31,12 +33,12 @@ def number(words: str) -> int | None:
     (91, 14, None)
     """
     low = words.lower().strip().removeprefix("the ")
-    ordinal = _ORDINAL_VALUES.get(regex.sub(r"\s+", "-", low))
+    ordinal = _ORDINAL_VALUES.get("-".join(low.split()))
     if ordinal:
         return ordinal
-    if not regex.fullmatch(CARDINAL, low):
+    if not _CARDINAL.fullmatch(low):
         return None
-    return sum(_VALUES[part] for part in regex.findall(r"\p{L}+", low))
+    return sum(_VALUES[part] for part in _LETTERS.findall(low))
 
 
 def year_number(words: str) -> int | None:

@@ -22,6 +22,9 @@ _MBI = regex.compile(
     r"(?i)[1-9][ac-hj-km-np-rt-y][ac-hj-km-np-rt-y0-9]\d[ac-hj-km-np-rt-y][ac-hj-km-np-rt-y0-9]\d[ac-hj-km-np-rt-y]{2}\d{2}"
 )
 _SPOKEN = rf"\b(?:{'|'.join((*number_words.TENS, *number_words.ONES, 'oh'))})\b"
+_SPOKEN_OR_LETTER = regex.compile(rf"{_SPOKEN}|\b\p{{L}}\b", regex.I)
+_WORDS_AND_DIGITS = regex.compile(r"\p{L}{2,}|[\p{L}\d]")
+_RUN = regex.compile(r"[\p{L}\d]+")
 
 
 def could_be_real(value: str) -> bool:
@@ -30,8 +33,8 @@ def could_be_real(value: str) -> bool:
     Sources: preceptor/deid/recognizers/check_digits.py; cards ISO/IEC 7812 (13 to 19 digits, Luhn); the MBI's format
     from CMS, "Understanding the MBI" (it has no check digit, so the form itself is avoided).
     """
-    runs = {regex.sub(r"[^\p{L}\d]", "", value), regex.sub(r"\D", "", value)}
-    runs |= set(regex.findall(r"[\p{L}\d]+", value))
+    pieces = _RUN.findall(value)
+    runs = {*pieces, "".join(pieces), "".join(c for c in value if c.isdigit())}
     return any(
         is_npi(run)
         or len(run) == 9
@@ -68,8 +71,8 @@ class Numbers:
         if new is None:
             return f"[{type}]"
         chars = iter(run[: max(0, len(run) - len(new))] + new[max(0, len(new) - len(run)) :])
-        return regex.sub(
-            _WORDS_AND_DIGITS, lambda m: m.group() if _stays(m.group()) else _filled(m.group(), chars), value
+        return _WORDS_AND_DIGITS.sub(
+            lambda m: m.group() if _stays(m.group()) else _filled(m.group(), chars), value
         )
 
     def _whole(self, family: str, run: str) -> str:
@@ -114,7 +117,7 @@ class Numbers:
 
     def _without_digits(self, type: str, value: str) -> str:
         """Numbers that were dictated, and names of vessels or plans."""
-        if regex.search(_SPOKEN, value, regex.I) or regex.search(r"\b\p{L}\b", value):
+        if _SPOKEN_OR_LETTER.search(value):
             place = iter(range(10**6))
 
             def other(m: regex.Match) -> str:
@@ -126,12 +129,9 @@ class Numbers:
                 group = number_words.TENS if word in number_words.TENS else number_words.ONES[1:10]
                 return _case([w for w in group if w != word][turn % (len(group) - 1)], m.group())
 
-            return regex.sub(rf"{_SPOKEN}|\b\p{{L}}\b", other, value, flags=regex.I)
+            return _SPOKEN_OR_LETTER.sub(other, value)
         drawn = self._draws.choose("thing", value.casefold(), pools.words("places"))
         return _case(drawn, value)
-
-
-_WORDS_AND_DIGITS = r"\p{L}{2,}|[\p{L}\d]"
 
 
 def _stays(word: str) -> bool:
@@ -140,7 +140,7 @@ def _stays(word: str) -> bool:
 
 def _run(value: str) -> str:
     """The digits and letters that make up a number, without cue words; empty if it has no digit."""
-    kept = "".join(w for w in regex.findall(_WORDS_AND_DIGITS, value) if not _stays(w))
+    kept = "".join(w for w in _WORDS_AND_DIGITS.findall(value) if not _stays(w))
     return kept.upper() if any(c.isdigit() for c in kept) else ""
 
 

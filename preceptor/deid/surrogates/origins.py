@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 
 import regex
 
@@ -42,7 +42,7 @@ def _listed() -> dict[str, dict[Kind, tuple[str, ...]]]:
             found[origin] = {}
         else:
             kind, _, names = line.partition(":")
-            found[origin][kind] = tuple(dict.fromkeys(names.split()))
+            found[origin][kind] = tuple(dict.fromkeys(names.replace("*", "").split()))
     return found
 
 
@@ -62,16 +62,33 @@ def listed(word: str, kind: Kind) -> tuple[str, ...]:
     return _index().get((kind, fold(word)), ())
 
 
+@cache
+def _shared() -> frozenset[str]:
+    marked = (w for line in pools.lines("origins") for w in line.split() if w.endswith("*"))
+    return frozenset(fold(w.removesuffix("*")) for w in marked)
+
+
+def is_shared(first_name: str) -> bool:
+    """Whether a listed first name is usual in English as well, so that only the surname beside it tells its origin."""
+    return fold(first_name) in _shared()
+
+
 def first_name_sex(word: str) -> str:
     """`F` or `M` by the lists, empty if they do not say or say both."""
     women, men = listed(word, "female"), listed(word, "male")
     return "" if bool(women) == bool(men) else "F" if women else "M"
 
 
+@lru_cache(maxsize=4096)
 def by_ending(surname: str) -> str:
     """The origin that a surname's ending tells, or nothing."""
     low = fold(surname)
     return next((origin for origin, pattern in _BY_ENDING if pattern.fullmatch(low)), "")
+
+
+def told(name: str, kind: Kind) -> tuple[str, ...]:
+    """The origins that a name tells: those of its lists, or for a surname in none of them that of its ending."""
+    return listed(name, kind) or (kind == "last" and (ending := by_ending(name)) and (ending,)) or ()
 
 
 @cache
@@ -86,5 +103,7 @@ def pool(origin: str, kind: Kind, hyphened: bool = False, prefix: str = "") -> t
 
 def plain(name: str) -> str:
     """A name without its accents: a note that writes Nguyen gets no Đặng."""
+    if name.isascii():
+        return name
     bare = name.translate(str.maketrans("ĐđŁłØøıĞğ", "DdLlOoiGg"))
     return "".join(c for c in unicodedata.normalize("NFKD", bare) if not unicodedata.combining(c))

@@ -9,7 +9,7 @@ from functools import cached_property
 import regex
 
 from preceptor.deid.policies import POLICIES, Policy
-from preceptor.deid.record_matching import name_words, people_of
+from preceptor.deid.record_matching import people_of
 from preceptor.deid.surrogates import ages, dates
 from preceptor.deid.surrogates.contacts import Contacts
 from preceptor.deid.surrogates.draws import Draws
@@ -24,6 +24,7 @@ from preceptor.records import PatientRecord
 from preceptor.settings import DeidSettings, RestrictedAreas
 
 RESTRICTED_ZIP3 = frozenset(RestrictedAreas().prefixes)
+_WORD = regex.compile(r"\p{L}+(?:['’]\p{L}+)*")
 _OVER_89_AGO = "90+ years ago"
 
 
@@ -52,6 +53,7 @@ class Surrogates:
         values = list(values)
         self._values, self._policy, self._restricted = values, policy, restricted_zip3
         self._oldest = oldest_birth_year
+        self._redraws, self._made = redraw > 0, dict[tuple[str, str], str]()
         self._draws = Draws(secret, patient_ref, _own_words(record, values))
         switches = Switches(self._draws, redraw)
         self._names = Names(self._draws, switches, record, values, sexes or {})
@@ -89,10 +91,18 @@ class Surrogates:
 
     def replace(self, type: str, value: str, near: dt.date | None = None, before: str = "") -> str:
         """The stand-in for a span's text. `near`: a day the note tells; `before`: the text before the span."""
-        if type in PEOPLE:
-            return self._names.replace(value)
         if type in ("DATE", "YEAR"):
             return self._date(type, value, near, before)
+        if self._redraws:
+            return self._stand_in(type, value)
+        key = ("PATIENT" if type in PEOPLE else type, value)
+        if key not in self._made:
+            self._made[key] = self._stand_in(type, value)
+        return self._made[key]
+
+    def _stand_in(self, type: str, value: str) -> str:
+        if type in PEOPLE:
+            return self._names.replace(value)
         if type == "AGE":
             return value if self._policy.keeps("AGE") else ages.capped(value)
         if self._policy.keeps(type):
@@ -174,10 +184,7 @@ def _own_words(record: PatientRecord | None, values: Iterable[tuple[str, str]]) 
     known = [name for _, name in people_of(record)] if record else []
     if record:
         known += [*record.organisations, *record.addresses, *record.emails, *record.identifiers.values()]
-    words = {
-        fold(w) for v in (*known, *(v for _, v in values)) for w in regex.findall(r"\p{L}+(?:['’]\p{L}+)*", v)
-    }
-    return words | {fold(w) for name in known for w in name_words(name)}
+    return set(_WORD.findall(fold("\n".join((*known, *(v for _, v in values))))))
 
 
 def _record_numbers(record: PatientRecord | None) -> list[tuple[str, str]]:

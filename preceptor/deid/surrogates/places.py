@@ -35,6 +35,10 @@ _KINDS = frozenset(
 _SAINTS = frozenset({"st", "saint", "sts", "st.", "santa", "san"})
 _WORD = r"\p{L}[\p{L}\p{M}]*(?:['’]\p{L}+)*"
 _JOINS = r"(?:[ ]+|-|[ ]*&[ ]*|[ ]of[ ]the[ ]|[ ]of[ ])"
+_PIECE = regex.compile(rf"\d+(?:st|nd|rd|th)?|{_WORD}")
+_RUN = regex.compile(rf"(?P<w>{_WORD})(?:{_JOINS}(?P<w>{_WORD}))*")
+_POSSESSIVE = regex.compile(r"['’][sS]$")
+_ZIP = regex.compile(r"\s*\d{5}(?:[- ]?\d{4})?\s*|\s*\d{3}\s*")
 
 
 class Places:
@@ -63,9 +67,10 @@ class Places:
 
     def _replaced(self, kind: str, value: str, pool: str) -> str:
         """Each run of words that is no kind becomes one name, drawn by its first word: "Red River" is "Red River Valley"."""
-        lone = len(regex.findall(rf"{_WORD}|\d+", value)) == 1
+        pieces = list(_PIECE.finditer(value))
+        lone = len(pieces) == 1
         mixed = any(c.isupper() for c in value)
-        run, saint = rf"(?P<w>{_WORD})(?:{_JOINS}(?P<w>{_WORD}))*", False
+        saint = False
 
         def name(text: str, key_word: str) -> str:
             key = self._mention(kind, fold(key_word))
@@ -73,7 +78,7 @@ class Places:
             return _cased(self._draws.choose(kind, key, pools.words(source)), text)
 
         out, at = [], 0
-        for m in regex.finditer(rf"\d+(?:st|nd|rd|th)?|{_WORD}", value):
+        for m in pieces:
             if m.start() < at:
                 continue
             out.append(value[at : m.start()])
@@ -88,7 +93,7 @@ class Places:
                 saint = fold(text) in _SAINTS and kind == "place"
                 continue
             else:
-                whole = regex.compile(run).match(value, m.start())
+                whole = _RUN.match(value, m.start())
                 end = m.end()
                 for word in whole.spans("w")[1:] if whole else ():
                     piece = value[word[0] : word[1]]
@@ -99,8 +104,8 @@ class Places:
                     out.append(self._letter(text))
                 else:
                     # A possessive is part of the form: "St. Brendan's".
-                    tail = (regex.search(r"['’]s$", value[at:end] if end > at else text) or [""])[0]
-                    out.append(name(value[m.start() : end], regex.sub(r"['’]s$", "", text)) + tail)
+                    tail = (_POSSESSIVE.search(value[at:end] if end > at else text) or [""])[0]
+                    out.append(name(value[m.start() : end], _POSSESSIVE.sub("", text)) + tail)
                     at = end
             saint = False
         new = "".join(out) + value[at:]
@@ -110,8 +115,7 @@ class Places:
 
     def number(self, text: str) -> str:
         """A house or room number with as many digits; "5th" becomes another ordinal."""
-        m = regex.match(r"\d+", text)
-        digits = m.group() if m else text
+        digits = text.rstrip("stndrh")
         low = 10 ** (len(digits) - 1) if len(digits) > 1 else 1
         span = 10 ** len(digits) - low
         new = low + self._draws.number("number", digits) % span
@@ -141,7 +145,7 @@ def zip_area(value: str, restricted: Collection[str]) -> str | None:
 
     Nothing for what is no ZIP code. 45 CFR 164.514(b)(2)(i)(B).
     """
-    if not regex.fullmatch(r"\s*\d{5}(?:[- ]?\d{4})?\s*|\s*\d{3}\s*", value):
+    if not _ZIP.fullmatch(value):
         return None
     area = value.strip()[:3]
     return ("000" if area in restricted else area) + "00"

@@ -36,18 +36,24 @@ def usable(name: str) -> bool:
 
 
 @cache
-def _ranked(kind: str, band: int) -> tuple[str, ...]:
+def ranked(kind: str, band: int) -> tuple[str, ...]:
+    """Names of the US census of one kind (`male`, `female`, `last`) and one band of frequency."""
     bands = SURNAME_BANDS if kind == "last" else FIRST_NAME_BANDS
     low, high = bands[band], bands[band + 1]
     names = (n for n, rank in census(kind).items() if low <= rank < high and 3 < len(n) < 11)
     return tuple(sorted(capitalised(n) for n in names if usable(n)))
 
 
-def census_pool(kind: str, name: str) -> tuple[str, ...]:
-    """Names of the US census of one kind (`male`, `female`, `last`), of the frequency of another."""
+def band(kind: str, name: str) -> int:
+    """The band of frequency that a name is in; the last but one for the rarest and for unknown names."""
     bands = SURNAME_BANDS if kind == "last" else FIRST_NAME_BANDS
     rank = census(kind).get(fold(name).replace("'", ""), bands[-1])
-    return _ranked(kind, min(bisect_right(bands, rank), len(bands) - 1) - 1)
+    return min(bisect_right(bands, rank), len(bands) - 1) - 1
+
+
+def census_pool(kind: str, name: str) -> tuple[str, ...]:
+    """Names of the US census of one kind, of the frequency of another."""
+    return ranked(kind, band(kind, name))
 
 
 def capitalised(name: str) -> str:
