@@ -38,6 +38,7 @@ _MAY_BE_CREDENTIAL = regex.compile(
 )  # spares most names the search for one
 _NAMES_TOO = frozenset(("DO", "MA", "PA", "OD"))  # in capitals as likely the surname: ANH DO
 _ASIDE = regex.compile(r"[\"“(][^\"”)]*[\"”)]")
+_MAY_BE_ASIDE = frozenset('"“(')
 _WELL_KNOWN = 1000
 
 
@@ -76,31 +77,28 @@ def read(value: str) -> Name:
     """
     found = list(_WORD.finditer(value))
     body_end = _body_end(value, len(found))
-    before = _BEFORE.match(value, 0, body_end)
+    before = _BEFORE.match(value, 0, body_end) if len(found) > 1 else None
     body = before.end() if before else 0
     inside = [m for m in found if body <= m.start() < body_end]
-    turned = bool(inside) and "," in value[body : inside[-1].start()]
-    asides = (
-        [a.span() for a in _ASIDE.finditer(value)] if "(" in value or '"' in value or "“" in value else []
-    )
-    words = []
-    previous: regex.Match | None = None
+    turned = len(inside) > 1 and "," in value[body : inside[-1].start()]
+    asides = [a.span() for a in _ASIDE.finditer(value)] if _MAY_BE_ASIDE.intersection(value) else ()
+    words, at, part = [], body, 0
     for n, m in enumerate(found):
-        text, low = m.group(), fold(m.group())
+        text, (start, end) = m.group(), m.span()
+        low = fold(text)
         if low.endswith("'s") and len(low) > 3:
             low = low[:-2]
-        part = value.count(",", body, m.start())
         role: Role = "title"
-        if body <= m.start() < body_end:
-            next_at = found[n + 1].start() if n + 1 < len(found) else body_end
-            ends = next_at >= body_end or "," in value[m.end() : next_at]
-            begins = m is inside[0] or "," in value[found[n - 1].end() : m.start()]
+        if body <= start < body_end:
+            commas = value.count(",", at, start)
+            begins, part = m is inside[0] or commas > 0, part + commas
+            last = m is inside[-1] or "," in value[end : found[n + 1].start()]
             surname_place = before is not None or turned and not part
-            role = _role(text, low, value, len(inside) == 1, begins and not surname_place, ends)
-        joined = previous is not None and previous.end() == m.start() - 1 and value[m.start() - 1] == "-"
-        aside = any(a <= m.start() < b for a, b in asides)
-        words.append(Word(text, low, m.start(), m.end(), role, part, joined, aside))
-        previous = m
+            role = _role(text, low, value, len(inside) == 1, begins and not surname_place, last)
+            at = end
+        joined = n > 0 and value[start - 1] == "-" and found[n - 1].end() == start - 1
+        aside = bool(asides) and any(a <= start < b for a, b in asides)
+        words.append(Word(text, low, start, end, role, part, joined, aside))
     return Name(tuple(words), before is not None, turned)
 
 
