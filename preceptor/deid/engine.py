@@ -129,7 +129,8 @@ class Deidentifier:
             operator: Operator = SurrogateOperator()
             shared: dict[str, Any] = {"surrogates": surrogates}
         else:
-            operator, shared = MaskTypeOperator(), {"policy": self.settings.policy}
+            operator = MaskTypeOperator()
+            shared = {"policy": self.settings.policy, "first_year": self.settings.ages_as_of - 89}
         return [_apply(text, found, operator, shared) for text, found in zip(texts, spans, strict=True)]
 
     def _first_pass(self, text: str, record: PatientRecord | None) -> list[Span]:

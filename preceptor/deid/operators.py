@@ -19,6 +19,7 @@ from presidio_anonymizer.operators import Operator, OperatorType
 from preceptor.deid.policies import POLICIES
 from preceptor.deid.surrogates import Surrogates
 from preceptor.deid.surrogates.ages import capped
+from preceptor.deid.surrogates.dates import years_of
 from preceptor.deid.types import TYPES
 from preceptor.errors import UsageError
 
@@ -85,7 +86,10 @@ class SurrogateOperator(Operator):
 
 
 class MaskTypeOperator(Operator):
-    """Replaces a value by its type in brackets. Parameter: `policy`; what it keeps stays, and ages end at 90+."""
+    """Replaces a value by its type in brackets. What the policy keeps stays, and ages end at 90+.
+
+    Parameters: `policy` ("shifted"), and `first_year` (0): years before it, which could tell an age over 89, go too.
+    """
 
     def operate(self, text: str, params: dict[str, Any] | None = None) -> str:
         given = params or {}
@@ -94,7 +98,9 @@ class MaskTypeOperator(Operator):
             return text
         if kind == "AGE":
             return capped(text)
-        return text if kind == "YEAR" else f"[{kind}]"
+        if kind == "YEAR" and all(year >= given.get("first_year", 0) for year in years_of(text) or ()):
+            return text
+        return f"[{kind}]"
 
     def validate(self, params: dict[str, Any] | None = None) -> None:
         """No parameters that could be wrong: settings have checked the policy's name."""

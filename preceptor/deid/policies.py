@@ -89,6 +89,7 @@ _AREA: tuple[Action, str] = (
     "its first three digits, 000 for areas of 20 000 people or fewer: (b)(2)(i)(B)",
 )
 _CAPPED: tuple[Action, str] = ("generalised", "kept up to 89, above that 90+: (b)(2)(i)(C)")
+_OVER_89 = "one that tells an age over 89 becomes a year or earlier"
 _LIMITED = "not among the identifiers of (e)(2)"
 POLICIES: dict[str, Policy] = {
     p.name: p
@@ -124,14 +125,27 @@ POLICIES: dict[str, Policy] = {
             "an expert's determination that the risk is very small: day and month stay in the text, moved",
             {
                 **_STATES,
-                "DATE": ("shifted", "by one number of days a patient, which keeps intervals"),
-                "YEAR": ("kept", "years may stay: (b)(2)(i)(C)"),
+                "DATE": ("shifted", f"by one number of days a patient, which keeps intervals; {_OVER_89}"),
+                "YEAR": (
+                    "shifted",
+                    f"kept: (b)(2)(i)(C); that of the patient's birth goes with the birth date; {_OVER_89}",
+                ),
                 "AGE": _CAPPED,
                 "ZIP": _AREA,
             },
         ),
     )
 }  # fmt: skip
+
+
+_EARLIER = regex.compile(r"\d{4} or earlier")
+_ZIP = regex.compile(r"\s*\d{5}(?:[- ]?\d{4})?\s*|\s*\d{3}\s*")
+_ONLY_YEARS = regex.compile(
+    rf"{_EARLIER.pattern}|a day in |\bto\b|\[DATE\]|(?<!\d)(?:19|20)\d{{2}}s?(?!\d)|['’]\d{{2}}s?"
+)
+_RELATIVE = regex.compile(
+    r"(?i)(?:today|tonight|tomorrow|tmrw|yesterday|now|\W|\b(?:until|till?|at|in|on|night|morning|afternoon|evening)\b)*"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,17 +158,34 @@ class Violation:
 
 
 def violations(policy: Policy, replaced: Iterable[tuple[str, str, str]]) -> list[Violation]:
-    """Hold (type, original, replacement) against the statement.
+    """Hold (type, original, replacement) of all of one patient's values against the statement.
 
-    `kept`: equal. `generalised`: no day, month or exact place is left. `shifted`: not equal, unless the value has no
-    date in it. `replaced`: not equal, and no word or number of four characters or more is left of a name or number.
+    `kept`: equal. `generalised`: no day, month, exact place or age over 89 is left. `shifted`: all whole dates are
+    moved by one number of days, which is not 0. `replaced`: not equal, and nothing of four characters or more with a
+    digit in it is left.
     """
-    found = []
+    found, offset = [], None
     for index, (kind, old, new) in enumerate(replaced):
         action = policy.action(kind)
-        if not _holds(action, kind, old, new):
+        if action == "shifted":
+            moved = _moved(old, new)
+            offset = moved if offset is None else offset
+            holds = moved is None or moved == offset != 0
+        else:
+            holds = _holds(action, kind, old, new)
+        if not holds:
             found.append(Violation(index, kind, action))
     return found
+
+
+def _moved(old: str, new: str) -> int | None:
+    """The days from one whole date to the other; 0 if the new one stayed or lost its day; nothing if there is none."""
+    from preceptor.deid.surrogates.dates import day_of  # the package of surrogates needs this module
+
+    before, after = day_of(old), day_of(new)
+    if before is None or _EARLIER.fullmatch(new) or new == "[DATE]":
+        return None
+    return (after - before).days if after else 0
 
 
 def _holds(action: Action, kind: str, old: str, new: str) -> bool:
@@ -162,8 +193,6 @@ def _holds(action: Action, kind: str, old: str, new: str) -> bool:
         return old == new
     if action == "generalised":
         return _general(kind, old, new)
-    if action == "shifted":
-        return True  # that a date moved by the offset is a matter of both dates: tests/deid/test_dates.py
     if SAFE_HARBOR[kind] == "B" or kind == "PROFESSION":
         return fold(old) != fold(new)
     pieces = {p for p in regex.findall(r"[\p{L}\d]{4,}", fold(old)) if any(c.isdigit() for c in p)}
@@ -172,14 +201,7 @@ def _holds(action: Action, kind: str, old: str, new: str) -> bool:
 
 def _general(kind: str, old: str, new: str) -> bool:
     if kind == "ZIP":
-        return new.endswith("00") or not any(c.isdigit() for c in new) or new != old
+        return new.endswith("00") if _ZIP.fullmatch(old) else new != old
     if kind == "AGE":
         return not any(int(n) > 90 for n in regex.findall(r"\d+", new)) or old == new
-    rest = regex.sub(
-        r"(?:a day in |\bto\b|\[DATE\]|90\+ years ago|(?<!\d)(?:19|20)\d{2}s?(?!\d)|['’]\d{2}s?)", "", new
-    )
-    relative = regex.fullmatch(
-        r"(?i)(?:today|tonight|tomorrow|tmrw|yesterday|now|\W|\b(?:until|till?|at|in|on|night|morning|afternoon|evening)\b)*",
-        rest,
-    )
-    return not rest.strip(" ,.-–") or relative is not None
+    return _RELATIVE.fullmatch(_ONLY_YEARS.sub("", new)) is not None

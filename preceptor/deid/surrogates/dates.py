@@ -30,6 +30,7 @@ _DAY_NAMES = (
     tuple("Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()),
     tuple("lunes martes miércoles jueves viernes sábado domingo".split()),
 )
+_FOUR_LETTER_DAYS = {1: "Tues", 3: "Thurs"}  # beside "Mon", "Wed", …
 _SEASONS = ("winter", "spring", "summer", "fall")
 _QUARTERS = ("first", "second", "third", "fourth")
 # A year that is not written is taken to be this one where nothing better is known; it is no leap year.
@@ -55,6 +56,7 @@ _MISREAD = regex.compile(
 _DAY_OF_MONTH = regex.compile(r"(\d{1,2})(\p{L}*)")
 _SHORT_MAY = regex.compile(r"[-\d](?i:may)[-\d]|\d{2}[-]?(?i:may)\d")
 _DOTTED_MAY = regex.compile(r"(?i)\b(may)\.")
+_TWO_DIGITS = regex.compile(r"\d\d-?\p{L}{3,}-?\d")
 _EARLY = regex.compile(r"\b(?:early|beginning of|start of)[- ]$")
 _LATE = regex.compile(r"\b(?:late|end of)[- ]$")
 _RELATIVE = regex.compile(r"\b(?:today|tonight|tomorrow|tmrw|yesterday|now)\b", regex.I)
@@ -285,7 +287,8 @@ def _numeric(m: regex.Match, year: int | None, month: str, day: str, padded: boo
 
 def _iso(m: regex.Match) -> _Date | None:
     padded = not (len(m["a"]) == 1 or len(m["b"]) == 1)
-    return _numeric(m, int(m["y"]), "a", "b", padded)
+    month, day = ("b", "a") if int(m["a"]) > 12 else ("a", "b")
+    return _numeric(m, int(m["y"]), month, day, padded)
 
 
 def _three(m: regex.Match) -> _Date | None:
@@ -328,13 +331,15 @@ def _named(m: regex.Match) -> _Date | None:
     if last and not _valid(year, month, end):
         return None
     length = None if end is None else end - number
+    # 14-Mar-24 and 14MAR2024 come from systems that write two digits.
+    padded = bool(_TWO_DIGITS.match(m.group()))
     short = month == 5 and bool(_SHORT_MAY.search(m.group()))
 
     def write(new: dt.date) -> str:
         name = _month_like(new.month, m["m"], short)
         groups = {"m": name}
         if day:
-            groups["d"] = _day_like(new.day, day)
+            groups["d"] = _day_like(new.day, day, padded)
         if last and length is not None:
             until = new + dt.timedelta(days=length)
             other = "" if until.month == new.month else _month_like(until.month, m["m"], short) + " "
@@ -413,7 +418,8 @@ def _weekday(m: regex.Match) -> _Weekday | None:
 
     def write(n: int) -> str:
         name = _DAY_NAMES[0][n]
-        return _rewritten(m, {"w": _cased(name if low.endswith("day") else name[:3], m["w"])})
+        short = _FOUR_LETTER_DAYS.get(n, name[:3]) if len(low) > 3 else name[:3]
+        return _rewritten(m, {"w": _cased(name if low.endswith("day") else short, m["w"])})
 
     return _Weekday(m.start(), m.end(), index, write)
 
@@ -505,7 +511,11 @@ _FORMS: tuple[tuple[str, regex.Pattern, _Maker], ...] = (
     ),
     ("a", _form(rf"Q(?P<q>[1-4])(?:[ ,/'-]{{0,2}}(?P<y>{_Y4}|\d{{2}}))?"), _quarter),
     ("9", _form(rf"(?P<q>[1-4])Q[ ']?(?P<y>{_Y4}|\d{{2}})"), _quarter),
-    ("a", _form(rf"(?P<q>first|second|third|fourth)[ ]quarter(?:(?:[ ]of)?[ ](?P<y>{_Y4}))?"), _quarter),
+    (
+        "a",
+        _form(rf"(?:the[ ])?(?P<q>first|second|third|fourth)[ ]quarter(?:(?:[ ]of)?[ ](?P<y>{_Y4}))?"),
+        _quarter,
+    ),
     (
         "9a",
         _form(

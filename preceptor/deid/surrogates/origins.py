@@ -15,7 +15,7 @@ Kind = str  # `last`, `female` or `male`
 # Endings that tell where a surname comes from although it is in no list.
 _ENDINGS = (
     ("irish", r"(?:o'|mac)\p{L}{3,}|mc\p{L}{3,}"),
-    ("polish", r"\p{L}+(?:ski|ska|cki|cka|wicz|czyk|czak|owicz)"),
+    ("polish", r"\p{L}+(?:ski|ska|cki|cka|wicz|czyk|niak|czak|owicz)"),
     ("russian", r"\p{L}{3,}(?:enko|chuk|ov|ova|yev|skiy|skaya|evich|kov|nkov)"),
     ("greek", r"\p{L}+(?:poulos|akis|idis|adis|yan|ian)"),
     ("spanish", r"\p{L}+(?:guez|quez|nez|rez|lez|dez|mez|anilla|intana|ueda|ondo|arza|orres)"),

@@ -24,8 +24,10 @@ from preceptor.records import PatientRecord
 from preceptor.settings import DeidSettings, RestrictedAreas
 
 RESTRICTED_ZIP3 = frozenset(RestrictedAreas().prefixes)
+_YEAR = regex.compile(r"(?<!\d)(?:19|20)\d{2}(?!\d)")
+_SHORT_YEAR = regex.compile(r"\d{2}")
+_TAKES_A_DAY = regex.compile(r"(?i)\b(?:on|until|till|since|by|before|after)\s+$")
 _WORD = regex.compile(r"\p{L}+(?:['’]\p{L}+)*")
-_OVER_89_AGO = "90+ years ago"
 
 
 class Surrogates:
@@ -52,7 +54,9 @@ class Surrogates:
     ) -> None:
         values = list(values)
         self._values, self._policy, self._restricted = values, policy, restricted_zip3
-        self._oldest = oldest_birth_year
+        # A shifted text only tells ages as of its own newest year; one cut to years is read as of today.
+        self._oldest = oldest_birth_year if policy.dates == "generalised" else None
+        self._born = dates.day_of(record.birth_date) if record and record.birth_date else None
         self._redraws, self._made = redraw > 0, dict[tuple[str, str], str]()
         self._draws = Draws(secret, patient_ref, _own_words(record, values))
         switches = Switches(self._draws, redraw)
@@ -129,33 +133,29 @@ class Surrogates:
 
     def _date(self, type: str, value: str, near: dt.date | None, before: str) -> str:
         dates_are = self._policy.dates
-        if dates_are == "kept" or (type == "YEAR" and dates_are == "shifted"):
+        if dates_are == "kept":
             return value
+        years = _years(type, value)
+        if any(y < self._first_year_shown for y in years):
+            return f"{self._first_year_shown - 1} or earlier"
+        if type == "YEAR":
+            return self._year(value, years) if dates_are == "shifted" else value
         if dates_are == "shifted":
             return dates.shift_date(value, self.offset, near) or "[DATE]"
         if dates.is_relative(value):
             return value
-        written = dates.years_of(value)
-        years = (
-            regex.findall(r"(?<!\d)(?:19|20)\d{2}(?!\d)", value)
-            if written is None
-            else [str(y) for y in written]
-        )
-        if type == "YEAR" and not years and (m := regex.search(r"\d{2}", value)):
-            years = [str(2000 + int(m.group()) if int(m.group()) < 40 else 1900 + int(m.group()))]
         if not years:
             return "[DATE]"
-        if any(int(y) < self._first_year_shown for y in years):
-            return _OVER_89_AGO
-        if type == "YEAR":
-            return value
-        year = " to ".join(dict.fromkeys(years))
+        year = " to ".join(map(str, years))
         # "Seen on 2024" is no English.
-        return (
-            f"a day in {year}"
-            if regex.search(r"(?i)\b(?:on|until|till|since|by|before|after)\s+$", before)
-            else year
-        )
+        return f"a day in {year}" if _TAKES_A_DAY.search(before) else year
+
+    def _year(self, value: str, years: list[int]) -> str:
+        """A year as it is; that of the patient's birth moves with the birth date, so that the two agree."""
+        if self._born is None or years != [self._born.year]:
+            return value
+        moved = self._born + dt.timedelta(days=self.offset)
+        return value.replace(str(self._born.year), str(moved.year))
 
     @cached_property
     def _first_year_shown(self) -> int:
@@ -169,6 +169,16 @@ def anchor(values: Iterable[str]) -> dt.date | None:
     """The day a note is about: the first of its whole dates that lies within about a year of its last one."""
     days = [d for v in values if (d := dates.day_of(v))]
     return next((d for d in days if (max(days) - d).days < 400), None)
+
+
+def _years(type: str, value: str) -> list[int]:
+    """The years that are written in a value, each once, also where it cannot be read as a date."""
+    written = dates.years_of(value)
+    if written is None:
+        written = list(dict.fromkeys(map(int, _YEAR.findall(value))))
+    if type == "YEAR" and not written and (m := _SHORT_YEAR.search(value)):
+        return [int(m.group()) + (2000 if int(m.group()) < 40 else 1900)]
+    return written
 
 
 def _offset(draws: Draws, most: int, keep_weekdays: bool) -> int:

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from preceptor.deid.tokens import fold
-from preceptor.deid.words import census, clinical_words, is_ordinary, lexicon
+from preceptor.deid.words import census, clinical_words, is_ordinary, lexicon, sex_of
 
 _POOLS = Path(__file__).parent / "pools"
 # Ranks at which a new band of frequency begins: a rare name gets a rare one. The rarest band is left out of the
@@ -40,8 +40,9 @@ def ranked(kind: str, band: int) -> tuple[str, ...]:
     """Names of the US census of one kind (`male`, `female`, `last`) and one band of frequency."""
     bands = SURNAME_BANDS if kind == "last" else FIRST_NAME_BANDS
     low, high = bands[band], bands[band + 1]
-    names = (n for n, rank in census(kind).items() if low <= rank < high and 3 < len(n) < 11)
-    return tuple(sorted(capitalised(n) for n in names if usable(n)))
+    names = (n for n, rank in census(kind).items() if low <= rank < high and 3 < len(n) < 11 and usable(n))
+    # Kelly is in both lists of first names, and stands in for women only.
+    return tuple(sorted(capitalised(n) for n in names if kind == "last" or sex_of(n) == kind[0].upper()))
 
 
 def band(kind: str, name: str) -> int:
