@@ -13,7 +13,7 @@ from typing import Any, Literal
 import regex
 
 from preceptor.deid.tokens import fold
-from preceptor.deid.types import SAFE_HARBOR
+from preceptor.deid.types import OLDEST_AGE_KEPT, SAFE_HARBOR
 
 Action = Literal["replaced", "generalised", "shifted", "kept"]
 
@@ -200,8 +200,10 @@ def _holds(action: Action, kind: str, old: str, new: str) -> bool:
 
 
 def _general(kind: str, old: str, new: str) -> bool:
+    from preceptor.deid.surrogates.ages import age_of  # as in _moved
+
     if kind == "ZIP":
         return new.endswith("00") if _ZIP.fullmatch(old) else new != old
     if kind == "AGE":
-        return not any(int(n) > 90 for n in regex.findall(r"\d+", new)) or old == new
+        return "90+" in new or "or older" in new or (age_of(new) or 0) <= OLDEST_AGE_KEPT
     return _RELATIVE.fullmatch(_ONLY_YEARS.sub("", new)) is not None

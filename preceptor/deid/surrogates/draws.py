@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from preceptor.deid.tokens import fold
 
+CHANGE = "\x1f"  # parts a value from the number of its change (switches.py)
 _TURNS = 30  # picks by the key before the rest of the pool is gone through in its order
 
 
@@ -29,16 +30,16 @@ class Draws:
         return self.number(kind, value) / 2**96
 
     def choose(self, kind: str, value: str, pool: Sequence[str]) -> str:
-        """The stand-in for a value: none of the patient's words, and not what stands for another value of its kind.
+        """The stand-in for a value: not itself, none of the patient's words, not what stands for another of its kind.
 
         Where the key picks such a one, it picks again; where the pool has nothing else left, two values share one.
         """
         known = self._chosen.get((kind, value))
         if known is not None:
             return known
-        shared = None
+        own, shared = fold(value.partition(CHANGE)[0]), None
         for choice in self._picks(kind, value, pool):
-            if self._is_taken(choice):
+            if fold(choice) == own or self._is_taken(choice):
                 continue
             if self._given.setdefault((kind, fold(choice)), value) == value:
                 break

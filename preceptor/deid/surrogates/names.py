@@ -30,6 +30,7 @@ _FEMININE = (("ska", "ski"), ("cka", "cki"), ("ova", "ov"), ("eva", "ev"), ("ska
 _HYPHENED = ("chinese", "korean")  # their given names are one name: Shu-Fen, Min-jun
 _FAMILY_FIRST = ("chinese", "korean", "vietnamese", "hmong", "japanese")
 _SLAVIC = ("polish", "russian")
+_UNCOMMON = 20_000  # a surname of this census rank or worse says little
 _WELL_KNOWN = 1000  # a first name of this census rank or better is taken to be English
 
 
@@ -269,7 +270,9 @@ class Names:
             return "first"
         if origins.listed(low, "last") and first_name_rank(low) > _WELL_KNOWN:
             return "last"
-        return "first" if "-" in low or first_name_rank(low) * 4 < surname_rank(low) else "last"
+        # By itself and in no list, what the text calls the patient is a first name: after a title it would be known.
+        called = low in self._patient_words and surname_rank(low) > _UNCOMMON
+        return "first" if called or "-" in low or first_name_rank(low) * 4 < surname_rank(low) else "last"
 
     def _known_form(self, low: str) -> str:
         """The known name that a word is a spelling or a short form of, or the word."""
@@ -313,7 +316,7 @@ class Names:
             return ending
         if not here and (
             kind == "last"
-            and surname_rank(low) < 20000
+            and surname_rank(low) < _UNCOMMON
             or kind == "first"
             and first_name_rank(low) < _WELL_KNOWN
         ):

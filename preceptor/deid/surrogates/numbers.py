@@ -53,7 +53,7 @@ class Numbers:
 
     def __init__(self, draws: Draws, switches: Switches, known: Iterable[tuple[str, str]]) -> None:
         self._draws, self._switches = draws, switches
-        pairs = [(_family(t), _run(v)) for t, v in known]
+        pairs = [(_family(t), _national(_family(t), _run(v))) for t, v in known]
         self._known = sorted({p for p in pairs if p[1]}, key=lambda p: (-len(p[1]), p))
         self._taken = {run for _, run in self._known}
 
@@ -77,8 +77,7 @@ class Numbers:
 
     def _whole(self, family: str, run: str) -> str:
         """The known number that `run` is the end of, or itself."""
-        if family == "PHONE" and len(run) == 11 and run[0] == "1":
-            run = run[1:]
+        run = _national(family, run)
         if family == "PHONE" and len(run) == 7 or family == "SSN" and len(run) == 4:
             return next(
                 (k for f, k in self._known if f == family and len(k) > len(run) and k.endswith(run)), run
@@ -112,7 +111,8 @@ class Numbers:
             area = str(2 + int(new[0]) % 8) + new[1:3] if len(run) == 10 else ""
             return area + "55501" + new[-2:]
         if family == "SSN" and len(run) == 9:
-            return "9" + new[1:]  # areas 900 to 999 are never given out
+            # Areas 900 to 999 are never given out, and the IRS's own numbers there (ITIN) have groups of 50 or more.
+            return f"9{new[1:3]}{int(new[3]) % 5}{new[4:]}"
         return new
 
     def _without_digits(self, type: str, value: str) -> str:
@@ -135,7 +135,16 @@ class Numbers:
 
 
 def _stays(word: str) -> bool:
-    return word.casefold() in _CUES and not (len(word) == 1 and word != "x")
+    """Cue words, and the x's that hide a number's beginning: xxx-xx-1234."""
+    if len(word) == 1:
+        return word == "x"
+    low = word.casefold()
+    return low in _CUES or not low.strip("x")
+
+
+def _national(family: str, run: str) -> str:
+    """A telephone number without the 1 of North America before it."""
+    return run[1:] if family == "PHONE" and len(run) == 11 and run[0] == "1" else run
 
 
 def _run(value: str) -> str:

@@ -13,25 +13,6 @@ from preceptor.deid.surrogates.switches import Switches
 from preceptor.deid.tokens import fold
 from preceptor.deid.words import is_ordinary, lexicon
 
-# What kind of place it is: these words stay.
-_KINDS = frozenset(
-    "hospital hosp hospitals clinic clinics center centre ctr medical med medicine health healthcare institute heart imaging rehab "
-    "rehabilitation memorial mem general gen regional reg community school high middle elementary university univ college church "
-    "street st avenue ave road rd drive dr lane ln boulevard blvd court ct place pl way circle cir terrace ter trail parkway pkwy "
-    "highway hwy route rte county the of and for at on in near apt unit suite ste room rm bed bay ward floor fl box po p.o north south "
-    "east west n s e w nw ne sw se inc llc ltd co company counseling counselling services service care home lab labs laboratory "
-    "group grp associates partners physiotherapy pharmacy family practice nursing manor hospice temple mosque park beach bridge lake "
-    "ed er icu micu sicu ccu nicu picu or ob pacu resus pod team tower hall exam consult exit calle camino paseo via rue avenida "
-    "orthopaedic orthopaedics orthopedic orthopedics ortho bone joint spine foot ankle hand upper extremity knee sports vascular valve "
-    "rhythm cardiology cardiovascular cardiac psychiatry psychiatric behavioral behavioural behavior mental sleep memory kidney lipid "
-    "children's childrens child women's womens veterans vet va surgery surgical center's urgent primary internal internists geriatrics "
-    "pediatrics anxiety eating disorders program recovery addiction trauma infusion phlebotomy nuclear clinical development youth "
-    "student specialists physical therapy occupational respiratory dental daycare academy culinary opera symphony chorus conservatory "
-    "campus pavilion annex wing lodge office offices pathology radiology mri movement wellness treatment outpatient inpatient network "
-    "system transitional critical access adult congenital academic caregivers senior living assisted plan insurance casualty mutual "
-    "tavern market fresh roofing freight systems storage cold reservations tool die crossing rink gym gymnasium ymca harbor-side store "
-    "waiting hallway lobby unit cath p o no number first second third aunt my".split()
-)
 _SAINTS = frozenset({"st", "saint", "sts", "st.", "santa", "san"})
 _WORD = r"\p{L}[\p{L}\p{M}]*(?:['’]\p{L}+)*"
 _JOINS = r"(?:[ ]+|-|[ ]*&[ ]*|[ ]of[ ]the[ ]|[ ]of[ ])"
@@ -39,6 +20,10 @@ _PIECE = regex.compile(rf"\d+(?:st|nd|rd|th)?|{_WORD}")
 _RUN = regex.compile(rf"(?P<w>{_WORD})(?:{_JOINS}(?P<w>{_WORD}))*")
 _POSSESSIVE = regex.compile(r"['’][sS]$")
 _ZIP = regex.compile(r"\s*\d{5}(?:[- ]?\d{4})?\s*|\s*\d{3}\s*")
+
+
+_ACRONYM = regex.compile(r"(?!ST\b)[A-Z]{2,5}")
+_VOWELS = frozenset("AEIOUY")
 
 
 class Places:
@@ -51,7 +36,8 @@ class Places:
         """Another city, of the same region if it is a well-known one abroad."""
         key = self._mention("city", fold(value))
         abroad = next((line for line in _abroad() if fold(value) in line), None)
-        return _cased(self._draws.choose("city", key, abroad or _cities()), value)
+        new = self._draws.choose("city", key, abroad or _cities())
+        return _cased(new, value.title() if len(value) < 4 else value)  # NYC, LA
 
     def address(self, value: str) -> str:
         """Another street with the type, the direction and the shape of the numbers."""
@@ -74,8 +60,16 @@ class Places:
 
         def name(text: str, key_word: str) -> str:
             key = self._mention(kind, fold(key_word))
+            if is_acronym(text):
+                return self._acronym(text, key)
             source = "saints" if saint else pool
             return _cased(self._draws.choose(kind, key, pools.words(source)), text)
+
+        def is_acronym(text: str) -> bool:
+            """In capitals among other words, or alone and not to be pronounced: UCI Medical Center, MGH."""
+            return bool(_ACRONYM.fullmatch(text)) and (
+                not value.isupper() or lone and sum(c in _VOWELS for c in text) < 2
+            )
 
         out, at = [], 0
         for m in pieces:
@@ -123,6 +117,14 @@ class Places:
             new = low + (new - low + 1) % span
         return str(new) + (number_words.suffix(new) if len(text) > len(digits) else "")
 
+    def _acronym(self, text: str, key: str) -> str:
+        """As many other letters; an H or C at the end, for hospital or clinic, stays."""
+        new = []
+        for n, old in enumerate(text):
+            others = [c for c in "ABCDEFGHKLMNPRSTVW" if c != old]
+            new.append(others[self._draws.number("acronym", key, n) % len(others)])
+        return "".join(new[:-1]) + (text[-1] if len(text) > 2 and text[-1] in "HC" else new[-1])
+
     def _letter(self, text: str) -> str:
         letters = [c for c in "ABCDEFGHK" if c != text.upper()]
         new = letters[self._draws.number("unit", text.upper()) % len(letters)]
@@ -152,7 +154,7 @@ def zip_area(value: str, restricted: Collection[str]) -> str | None:
 
 
 def _stays(word: str, mixed: bool) -> bool:
-    return fold(word) in _KINDS or (mixed and word[0].islower() and is_ordinary(word))
+    return fold(word) in pools.word_set("kinds") or (mixed and word[0].islower() and is_ordinary(word))
 
 
 def _spoken(word: str) -> bool:

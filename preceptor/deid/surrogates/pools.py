@@ -29,6 +29,12 @@ def words(name: str) -> tuple[str, ...]:
     return tuple(word for line in lines(name) for word in line.split())
 
 
+@cache
+def word_set(name: str) -> frozenset[str]:
+    """The words of a list, to look one up."""
+    return frozenset(words(name))
+
+
 def usable(name: str) -> bool:
     """Whether a name may stand in for another: it is no ordinary word, clinical term or city, which would mislead."""
     low = fold(name)

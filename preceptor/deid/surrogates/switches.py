@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from preceptor.deid.surrogates.draws import Draws
+from preceptor.deid.surrogates.draws import CHANGE, Draws
 
 
 class Switches:
@@ -33,4 +33,4 @@ class Switches:
     def key(self, identity: str, value: str) -> str:
         """The value to draw by: itself until the first change."""
         n = self._changes[identity]
-        return f"{value}\x1f{n}" if n else value
+        return f"{value}{CHANGE}{n}" if n else value
