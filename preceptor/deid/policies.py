@@ -13,7 +13,7 @@ from typing import Any, Literal
 import regex
 
 from preceptor.deid.tokens import fold
-from preceptor.deid.types import OLDEST_AGE_KEPT, SAFE_HARBOR
+from preceptor.deid.types import OLDEST_AGE_KEPT, PEOPLE, SAFE_HARBOR
 
 Action = Literal["replaced", "generalised", "shifted", "kept"]
 
@@ -161,8 +161,8 @@ def violations(policy: Policy, replaced: Iterable[tuple[str, str, str]]) -> list
     """Hold (type, original, replacement) of all of one patient's values against the statement.
 
     `kept`: equal. `generalised`: no day, month, exact place or age over 89 is left. `shifted`: all whole dates are
-    moved by one number of days, which is not 0. `replaced`: not equal, and nothing of four characters or more with a
-    digit in it is left.
+    moved by one number of days, which is not 0. `replaced`: not equal, and no name, and nothing of four characters or
+    more with a digit in it, is left.
     """
     found, offset = [], None
     for index, (kind, old, new) in enumerate(replaced):
@@ -195,8 +195,16 @@ def _holds(action: Action, kind: str, old: str, new: str) -> bool:
         return _general(kind, old, new)
     if SAFE_HARBOR[kind] == "B" or kind == "PROFESSION":
         return fold(old) != fold(new)
+    if kind in PEOPLE:
+        return fold(old) != fold(new) and not _names(old) & _names(new)
     pieces = {p for p in regex.findall(r"[\p{L}\d]{4,}", fold(old)) if any(c.isdigit() for c in p)}
     return fold(old) != fold(new) and not any(p in fold(new) for p in pieces)
+
+
+def _names(value: str) -> set[str]:
+    from preceptor.deid.surrogates import name_forms  # as in _moved
+
+    return {w.low for w in name_forms.read(value).own() if w.role == "name"}
 
 
 def _general(kind: str, old: str, new: str) -> bool:

@@ -275,6 +275,16 @@ def test_a_spelled_name_is_spelled():
     assert spelled[::2].startswith(last[:8])
 
 
+def test_initials_are_never_the_same():
+    for n in range(600):
+        assert (
+            surrogates(PatientRecord.from_mapping({"name": "Jan Doe"}), patient=f"p-{n}").replace(
+                "PATIENT", "JD"
+            )
+            != "JD"
+        )
+
+
 def test_no_stand_in_is_a_name_of_the_patient_or_stands_for_two():
     people = ["Alder", "Becker", "Conway", "Dalton", "Ewing", "Foley", "Gibbs", "Hadley", "Irwin", "Jarvis"]
     values = [("DOCTOR", f"Dr. {name}") for name in people]

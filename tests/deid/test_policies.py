@@ -104,6 +104,7 @@ def test_what_comes_out_holds_to_the_statement(policy, patient):
     [
         ("safe_harbor", "PATIENT", "Hathaway", "Hathaway"),
         ("safe_harbor", "PATIENT", "Hathaway", "HATHAWAY"),
+        ("safe_harbor", "PATIENT", "Wilhelmina Hathaway", "Alder, Wilhelmina"),
         ("safe_harbor", "MRN", "QZ-778812", "AB-778812"),
         ("safe_harbor", "DATE", "03/14/2024", "03/2024"),
         ("safe_harbor", "DATE", "03/14/2024", "April 2024"),

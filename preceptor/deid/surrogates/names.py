@@ -187,9 +187,12 @@ class Names:
             return _written(value, words, self._spelled(letters))
         person = self._by_initials.get(fold(letters)) if 1 < len(letters) <= 4 else None
         if person is not None and not any(w in self._kinds for w in whole):
-            initials = iter(self._initials(person))
+            initials = self._initials(person)
+            if initials == fold(letters):  # by chance
+                initials = initials[:-1] + self._letter(initials[-1])
+            letter = iter(initials)
             return _written(
-                value, words, ["".join(_like_letter(next(initials), c) for c in w.text) for w in words]
+                value, words, ["".join(_like_letter(next(letter), c) for c in w.text) for w in words]
             )
         return self._by_word(value, words)
 
