@@ -6,6 +6,45 @@ from assets._shared import OWNERS, batches, progress, quiet, table
 from assets.raw import raw_documents
 from resources import WorkspaceResource
 
+_MEASURES = ("entity recall", "direct recall", "precision", "recall", "token F1", "notes with a leak")
+
+
+@dg.asset(
+    group_name="2_deidentify",
+    kinds={"pytorch", "onnx"},
+    owners=OWNERS["privacy"],
+    code_version="1",
+    tags={"zone": "red"},
+)
+@quiet
+def phi_tagger(context: dg.AssetExecutionContext, workspace: WorkspaceResource) -> dg.MaterializeResult:
+    """The network that finds names, places and the like, trained again from the annotated notes that come with Preceptor
+    and those of the setting `deid.annotations`. It is used where `deid.tagger` is `trained`; else the one that comes
+    with Preceptor is. About ten minutes on two cores."""
+    from pathlib import Path
+
+    from preceptor.deid.tagger.notes import annotated_notes
+    from preceptor.deid.tagger.stage import make_tagger
+    from preceptor.deid.tagger.training import Recipe
+
+    notes = annotated_notes([Path(name) for name in workspace.settings().deid.annotations])
+    version = make_tagger(workspace.workspace().data, notes, Recipe(), progress(context, "passes"))
+    facts = version.facts
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(version.name),
+        metadata={
+            "version": version.name,
+            "notes": facts["trained_on"]["notes"],
+            "patients": facts["trained_on"]["patients"],
+            "spans by type": table(facts["trained_on"]["by_type"], ("type", "spans")),
+            "alone on held-out patients, by threshold": table(
+                facts["tagger_alone"]["at_threshold"], ("threshold", *_MEASURES)
+            ),
+            "alone on notes written worse": table(facts["tagger_alone"]["disturbed"], ("how", *_MEASURES)),
+            "calibration error": facts["calibration"]["error after"],
+        },
+    )
+
 
 @dg.asset(
     partitions_def=batches,

@@ -120,10 +120,10 @@ def in_process(*arguments: str) -> dict[str, float]:
 
 def write(name: str, count: int, folder: Path) -> None:
     """Write that many different documents of a format."""
-    from build import GOLD, load_converter
+    from build import annotated_notes
     from every_format import has_latin_letters, write_formats
 
-    notes = [note for note in load_converter().read_all(GOLD) if has_latin_letters(note["text"])]
+    notes = [note for note in annotated_notes() if has_latin_letters(note["text"])]
     many = [
         notes[n % len(notes)] | {"text": f"{notes[n % len(notes)]['text']}\nVisit {n}."} for n in range(count)
     ]

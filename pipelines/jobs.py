@@ -6,6 +6,7 @@ import dagster as dg
 
 from assets._shared import quiet
 from assets.curated import curated_examples
+from assets.deidentified import phi_tagger
 from assets.evaluation import evaluation_report
 from assets.model import fine_tuned_model
 from assets.monitoring import drift_report
@@ -15,7 +16,7 @@ from resources import WorkspaceResource
 
 pipeline = dg.define_asset_job(
     "pipeline",
-    selection=dg.AssetSelection.all() - dg.AssetSelection.assets(champion),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.assets(champion, phi_tagger),
     description="The main job: a batch of raw documents in, an evaluated candidate that waits for approval out.",
 )
 
@@ -69,4 +70,10 @@ def rollback() -> None:
     roll_back()
 
 
-JOBS: list[Any] = [pipeline, retraining, promotion, monitoring, rollback]
+tagger_training = dg.define_asset_job(
+    "tagger_training",
+    selection=dg.AssetSelection.assets(phi_tagger),
+    description="Train the tagger of identifiers again, from our annotated notes and the hospital's own.",
+)
+
+JOBS: list[Any] = [pipeline, tagger_training, retraining, promotion, monitoring, rollback]

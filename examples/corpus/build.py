@@ -1,4 +1,4 @@
-"""Write the bundled corpus from the annotated notes of tests/gold: `python examples/corpus/build.py [--check]`.
+"""Write the bundled corpus from annotated notes: `python examples/corpus/build.py [--check]`.
 
 Every note becomes one file in one of eight formats, chosen by its kind and its id, so that adding a note changes no
 other file. `--check` builds into a temporary folder, compares byte for byte and exits with 1 if anything differs.
@@ -20,7 +20,13 @@ from writers import ccda, docx, fhir, hl7v2, html, pdf, rtf, text
 from writers.facts import stable_hash
 
 HERE = Path(__file__).resolve().parent
-GOLD = HERE.parent.parent / "tests" / "gold"
+ROOT = HERE.parent.parent
+CONVERTER = ROOT / "tests" / "gold" / "convert.py"
+NOTES = (
+    *((ROOT / "preceptor/deid/tagger/annotated" / f"{name}.txt") for name in ("behavioural", "cardiology")),
+    ROOT / "tests/gold/gold.txt",
+    *((ROOT / "preceptor/deid/tagger/annotated" / f"{name}.txt") for name in ("orthopaedics", "reasoning")),
+)
 
 COUNTS = "<!-- counts: build.py keeps the next lines up to date -->"
 COUNTS_END = "<!-- /counts -->"
@@ -47,9 +53,14 @@ FORMATS = (
 )
 
 
-def load_converter() -> ModuleType:
-    """The reader of the annotated notes, which is no package."""
-    spec = importlib.util.spec_from_file_location("gold_convert", GOLD / "convert.py")
+def annotated_notes() -> list[dict[str, Any]]:
+    """The annotated notes that the corpus is made of."""
+    read = _converter().read_notes
+    return [note for path in NOTES for note in read(path)]
+
+
+def _converter() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("gold_convert", CONVERTER)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -81,7 +92,7 @@ def file_name(note: dict[str, Any]) -> str:
 
 def build(target: Path) -> int:
     """Write documents/, records.jsonl and README.md below `target` and return the number of notes."""
-    notes = load_converter().read_all(GOLD)
+    notes = annotated_notes()
     files = {note["note_id"]: file_name(note) for note in notes}
     if len(set(files.values())) != len(files):
         raise SystemExit("Two notes got one file name: lengthen the number in file_name().")

@@ -16,7 +16,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from build import GOLD, WRITERS, has_latin_letters, load_converter
+from build import WRITERS, annotated_notes, has_latin_letters
 
 
 def write_formats(
@@ -71,7 +71,7 @@ def main(arguments: list[str]) -> int:
         print(__doc__, file=sys.stderr)
         return 2
     folder = Path(arguments[0])
-    notes = load_converter().read_all(GOLD)
+    notes = annotated_notes()
     count = write_formats(notes, folder)
     write_tables(notes, folder / "tables")
     write_archives(notes, folder / "archives")

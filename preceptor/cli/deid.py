@@ -51,13 +51,19 @@ def scrub(
     """
     from concurrent.futures import ProcessPoolExecutor
 
+    from preceptor.deid.tagger.stage import chosen_tagger
     from preceptor.keys import deid_secret
     from preceptor.versions import write_atomic
 
     known = {str(row.get("patient_id")): row for _, row in _rows(records)} if records else {}
     chosen = settings().deid
     asked = {"mode": mode, "policy": policy}
-    chosen = chosen.model_copy(update={key: value for key, value in asked.items() if value})
+    chosen = chosen.model_copy(
+        update={
+            **{key: value for key, value in asked.items() if value},
+            "tagger": chosen_tagger(chosen.tagger, workspace().data),
+        }
+    )
     groups: dict[str, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
     for line, row in _rows(source):
         if not isinstance(row.get("text"), str) or "note_id" not in row:
@@ -97,6 +103,43 @@ def score(gold: Path, pred: Path, as_json: bool) -> None:
     from preceptor.deid.scoring import score as compare
 
     emit(compare([row for _, row in _rows(gold)], [row for _, row in _rows(pred)]), as_json)
+
+
+@deid.command()
+@click.argument("notes", metavar="[NOTES]...", nargs=-1, type=FILE)
+@click.option("--passes", type=click.IntRange(min=1), help="Over all notes. [default: that of the recipe]")
+@click.option(
+    "--out", type=OUT, help="Copy the tagger here as well, for the setting deid.tagger of another home."
+)
+@json_option
+def train(notes: tuple[Path, ...], passes: int | None, out: Path | None, as_json: bool) -> None:
+    """Train the tagger on the notes that come with Preceptor, those of deid.annotations and NOTES.
+
+    NOTES are marked-up text ([[DOCTOR|Quill]], .txt) or JSONL rows {note_id, text, spans, patient_id?}. It becomes a
+    version of this home, which the setting `deid.tagger: trained` uses; nothing of a note's text is kept in it.
+    """
+    import dataclasses
+    import shutil
+
+    from preceptor.deid.tagger.notes import annotated_notes
+    from preceptor.deid.tagger.stage import FILE as MODEL_FILE
+    from preceptor.deid.tagger.stage import make_tagger
+    from preceptor.deid.tagger.training import Recipe
+
+    recipe = dataclasses.replace(Recipe(), passes=passes) if passes else Recipe()
+    more = [*(Path(name) for name in settings().deid.annotations), *notes]
+    version = make_tagger(workspace().data, annotated_notes(more), recipe, reporter("passes"))
+    if out:
+        shutil.copyfile(version.path / MODEL_FILE, out)
+    facts = {"version": version.name, "path": str(version.path), "reused": version.reused, **version.facts}
+    said = version.facts["tagger_alone"]["at_threshold"]["0.3"]
+    emit(
+        facts,
+        as_json,
+        f"tagger {version.name}, trained on {version.facts['trained_on']['notes']} notes: {version.path}\n"
+        f"by itself, on patients it had not seen: entity recall {said['entity_recall']}, direct "
+        f"{said['direct_recall']}, precision {said['char_precision']}",
+    )
 
 
 def _rows(path: Path) -> list[tuple[int, dict[str, Any]]]:

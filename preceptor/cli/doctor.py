@@ -29,7 +29,7 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
         "gpu": _gpu,
         "configuration": _configuration,
         "base model": _base_model,
-        "name model": _name_model,
+        "tagger": _tagger,
         "master key": _key,
         "patient lists": _patient_lists,
         "ocr": _ocr,
@@ -104,20 +104,20 @@ def _base_model() -> Line:
     return "warning", f"{name} comes from {source} on first use", "Needs that source to be reachable then."
 
 
-def _name_model() -> Line:
-    import importlib.util
+def _tagger() -> Line:
+    from preceptor.deid.detection import tagger_of
 
     try:
-        name = settings().deid.name_model
-    except UsageError:
-        return "error", "unknown", "Mend the configuration first."
-    if importlib.util.find_spec(name):
-        return "ok", name, ""
-    return (
-        "error",
-        f"{name} is not installed",
-        "Install the spaCy package, or name another in deid.name_model.",
-    )
+        tagger = tagger_of(settings().deid.tagger)
+    except UsageError as error:
+        return "error", str(error), "Name a file of `preceptor deid train` in deid.tagger, or leave it empty."
+    if tagger is None:
+        return (
+            "warning",
+            "none: rules alone",
+            "Leave deid.tagger empty for the one that comes with Preceptor.",
+        )
+    return "ok", f"version {tagger.digest}", ""
 
 
 def _key() -> Line:

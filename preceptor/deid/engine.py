@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime as dt
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Any
 
 import regex
 
+from preceptor.deid.allowlist import is_medicine
+from preceptor.deid.detection import detector_of
+from preceptor.deid.masks import masked
+from preceptor.deid.policies import POLICIES
 from preceptor.deid.record_matching import find_names, find_record, name_words
 from preceptor.deid.spans import resolve
 from preceptor.deid.tokens import case_style, fold
-from preceptor.deid.types import DIRECT, NUMBERS, PEOPLE, REPEATED, TYPES
+from preceptor.deid.types import DIRECT, NUMBERS, OLDEST_AGE_KEPT, PEOPLE, REPEATED
 from preceptor.deid.words import clinical_words, is_ordinary, lexicon
 from preceptor.records import PatientRecord, Span
 from preceptor.settings import DeidSettings
 
-if TYPE_CHECKING:
-    from presidio_analyzer import AnalyzerEngine
-    from presidio_anonymizer.operators import Operator
+# (type, value, a day the note tells, the text before) -> what stands there instead
+Replace = Callable[[str, str, dt.date | None, str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,54 +44,6 @@ class Scrubbed:
         return at + shift
 
 
-@cache
-def _analyzer(model: str) -> AnalyzerEngine:
-    import importlib.util
-
-    from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
-    from presidio_analyzer.nlp_engine import NerModelConfiguration, SpacyNlpEngine
-
-    from preceptor.deid.recognizers import dates, electronic, name_model, names, numbers, phones, places
-    from preceptor.errors import UsageError
-
-    if importlib.util.find_spec(model) is None:
-        raise UsageError(
-            f"The name model {model!r} (setting deid.name_model) is not an installed spaCy package. Install it or name another."
-        )
-    entities = ["PERSON", "PER", "GPE", "FAC", "LOC", "ORG"]
-    configuration = NerModelConfiguration(
-        model_to_presidio_entity_mapping={e: e for e in entities}, labels_to_ignore=[]
-    )
-    nlp = SpacyNlpEngine(
-        models=[{"lang_code": "en", "model_name": model}], ner_model_configuration=configuration
-    )
-    nlp.load()
-    kinds = (
-        dates.DateRecognizer,
-        dates.AgeRecognizer,
-        electronic.EmailRecognizer,
-        electronic.WebRecognizer,
-        electronic.UsernameRecognizer,
-        names.NameRecognizer,
-        numbers.SsnRecognizer,
-        numbers.RecordNumberRecognizer,
-        numbers.LicenseRecognizer,
-        numbers.VehicleRecognizer,
-        numbers.DeviceRecognizer,
-        numbers.BiometricRecognizer,
-        numbers.OtherNumberRecognizer,
-        phones.PhoneRecognizer,
-        places.PlaceRecognizer,
-        places.OrganisationRecognizer,
-        places.ProfessionRecognizer,
-    )
-    loaded: Any = nlp.nlp
-    recognizers: list[Any] = [kind() for kind in kinds] + [name_model.ModelRecognizer(loaded["en"])]
-    return AnalyzerEngine(
-        registry=RecognizerRegistry(recognizers=recognizers), nlp_engine=nlp, supported_languages=["en"]
-    )
-
-
 class Deidentifier:
     """Finds and replaces what identifies. `secret`: 32 bytes that surrogates and date shifts are drawn from."""
 
@@ -102,11 +56,14 @@ class Deidentifier:
 
     def patient_spans(self, texts: Sequence[str], record: PatientRecord | None = None) -> list[list[Span]]:
         """The spans of all texts of one patient: what is found in one is looked for in all."""
-        raw = [self._first_pass(text, record) for text in texts]
+        raw = [
+            [*found, *(find_record(text, record) if record else [])]
+            for text, found in zip(texts, detector_of(self.settings).spans(texts), strict=True)
+        ]
         resolved = [resolve(spans, text) for spans, text in zip(raw, texts, strict=True)]
         people, values = _identities(texts, resolved)
         again = [
-            resolve([*spans, *find_names(text, people, "consistency"), *_repeats(text, values)], text)
+            resolve([*spans, *(s for s in _again(text, people, values) if not is_medicine(text, s))], text)
             for spans, text in zip(raw, texts, strict=True)
         ]
         return again
@@ -115,53 +72,40 @@ class Deidentifier:
         self, patient_ref: str, texts: Sequence[str], record: PatientRecord | None = None
     ) -> list[Scrubbed]:
         """Replace the identifiers of all texts of one patient, one stand-in an identity, one date shift."""
-        from preceptor.deid.operators import MaskTypeOperator, SurrogateOperator
         from preceptor.deid.surrogates import Surrogates
         from preceptor.deid.surrogates.sexes import told_sexes
 
+        settings = self.settings
         spans = self.patient_spans(texts, record)
+        if settings.mode == "mask":
+            policy, first_year = POLICIES[settings.policy], settings.ages_as_of - OLDEST_AGE_KEPT
+            return [
+                _apply(text, found, lambda kind, value, near, before: masked(kind, value, policy, first_year))
+                for text, found in zip(texts, spans, strict=True)
+            ]
         values = [
             (s.type, text[s.start : s.end]) for text, found in zip(texts, spans, strict=True) for s in found
         ]
-        if self.settings.mode == "surrogate":
-            sexes = told_sexes(texts, spans)
-            surrogates = Surrogates.of(self.settings, self._secret, patient_ref, record, values, sexes)
-            operator: Operator = SurrogateOperator()
-            shared: dict[str, Any] = {"surrogates": surrogates}
-        else:
-            operator = MaskTypeOperator()
-            shared = {"policy": self.settings.policy, "first_year": self.settings.ages_as_of - 89}
-        return [_apply(text, found, operator, shared) for text, found in zip(texts, spans, strict=True)]
-
-    def _first_pass(self, text: str, record: PatientRecord | None) -> list[Span]:
-        results = _analyzer(self.settings.name_model).analyze(
-            text, language="en", entities=sorted(TYPES), score_threshold=self.settings.threshold
-        )
-        found = [Span(r.start, r.end, r.entity_type, round(r.score, 3), _source(r)) for r in results]
-        return found + (find_record(text, record) if record else [])
+        sexes = told_sexes(texts, spans)
+        surrogates = Surrogates.of(settings, self._secret, patient_ref, record, values, sexes)
+        return [_apply(text, found, surrogates.replace) for text, found in zip(texts, spans, strict=True)]
 
 
-def _source(found: Any) -> str:
-    return (found.recognition_metadata or {}).get(found.RECOGNIZER_NAME_KEY, "")
+def _apply(text: str, spans: list[Span], replace: Replace) -> Scrubbed:
+    """Replace each span.
 
-
-def _apply(text: str, spans: list[Span], operator: Operator, shared: dict[str, Any]) -> Scrubbed:
-    """Replace each span by what a Presidio operator makes of it.
-
-    The operator is called without Presidio's engine, which joins neighbours of one type (the positions of each are
-    needed) and takes some 50 µs a call.
+    Presidio's AnonymizerEngine is left out here (preceptor/deid/operators.py has these replacements for it): it joins
+    neighbours of one type, and the positions of each are needed.
     """
     from preceptor.deid.surrogates import anchor
 
     out, moves, at, grown = [], [], 0, 0
     near = anchor(text[s.start : s.end] for s in spans if s.type == "DATE")
     for s in spans:
-        piece = text[s.start : s.end]
-        before = text[max(0, s.start - 12) : s.start]
-        new = operator.operate(piece, {**shared, "entity_type": s.type, "near": near, "before": before})
+        new = replace(s.type, text[s.start : s.end], near, text[max(0, s.start - 12) : s.start])
         out += [text[at : s.start], new]
         moves.append((s.start, s.end, s.start + grown, s.start + grown + len(new)))
-        grown += len(new) - len(piece)
+        grown += len(new) - (s.end - s.start)
         at = s.end
     return Scrubbed("".join(out) + text[at:], spans, tuple(moves))
 
@@ -191,6 +135,10 @@ def _identities(
                 ):
                     values.setdefault(value, s.type)
     return people, list(values.items())
+
+
+def _again(text: str, people: list[tuple[str, list[str]]], values: list[tuple[str, str]]) -> list[Span]:
+    return [*find_names(text, people, "consistency"), *_repeats(text, values)]
 
 
 def _repeats(text: str, values: list[tuple[str, str]]) -> list[Span]:

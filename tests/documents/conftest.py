@@ -36,7 +36,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that asks for `note` runs once for every note of the corpus."""
     if "note" in metafunc.fixturenames:
         build = load_build()
-        notes = build.load_converter().read_all(build.GOLD)
+        notes = build.annotated_notes()
         metafunc.parametrize("note", notes, ids=[note["note_id"] for note in notes])
 
 
@@ -47,7 +47,7 @@ def corpus_build() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def notes(corpus_build: ModuleType) -> list[dict[str, Any]]:
-    return corpus_build.load_converter().read_all(corpus_build.GOLD)
+    return corpus_build.annotated_notes()
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ PLANTED = {
     "name": "Zebulon Quackenbosh",
     "dob": "1951-08-23",
     "mrn": "QZX-9987123",
-    "phone": "(907) 555-0173",
+    "phone": "(907) 348-6173",
     "address": "4471 Wobblegate Terrace, Snufflebury, AK 99950",
     "email": "zeb.quackenbosh@featherstone.example",
     "relatives": ["Philomena Quackenbosh"],
@@ -35,14 +35,20 @@ PLANTED = {
 PLANTED_TEXT = """CLINIC NOTE
 Patient: Zebulon Quackenbosh   MRN: QZX-9987123   DOB: 08/23/1951
 Mr. Quackenbosh was seen on 03/14/2024 for follow-up of hypertension ({n}). He lives at 4471 Wobblegate Terrace,
-Snufflebury, AK 99950 and can be reached at (907) 555-0173 or zeb.quackenbosh@featherstone.example. His wife Philomena
+Snufflebury, AK 99950 and can be reached at (907) 348-6173 or zeb.quackenbosh@featherstone.example. His wife Philomena
 drove him. Blood pressure 138/84, heart rate 72, lungs clear. Lisinopril 20 mg is continued, amlodipine 5 mg was
 added, and he will keep a home log of his readings for visit {n} next month. QUACKENBOSH, ZEBULON signed the consent.
+SSN 907-31-6642. Fax 907-348-6174. Account: V00711820934. Insurance member ID: GRB440912776. Employer: Tattersnag Cannery.
+Driver's license no. AK7730418. Plate: FWZ 8841. Pacemaker serial no. PMK-8842071-Q. Portal https://snufflehealth.example/zeb
+from 203.0.113.77, user name zquack77. Accession no. S24-118834. NPI 1972504813. Seen by Dr. Ottilie Grimwhistle, room 4C.
+Fingerprint ID FP-66193-04 is on file.
 """
 # What must be found nowhere outside the vault. A surrogate may share the shape, never the value.
 NEEDLES = (
-    "zebulon", "quackenbosh", "zx-canary", "qzx-9987123", "9987123", "555-0173", "wobblegate", "snufflebury",
+    "zebulon", "quackenbosh", "zx-canary", "qzx-9987123", "9987123", "348-6173", "wobblegate", "snufflebury",
     "featherstone.example", "philomena", "08/23/1951", "1951-08-23", "19510823",
+    "907-31-6642", "348-6174", "00711820934", "440912776", "tattersnag", "7730418", "fwz 8841", "8842071", "snufflehealth",
+    "203.0.113.77", "zquack77", "118834", "1972504813", "grimwhistle", "66193",
 )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import regex
 
-from preceptor.deid.recognizers.rule import RuleRecognizer, rule
+from preceptor.deid.recognizers.rule import RuleRecognizer, one_of, rule
 from preceptor.deid.words import lexicon
 
 MONTHS = {
@@ -28,7 +28,7 @@ MONTHS = {
     )
     for name in names.split()
 }
-MONTH = rf"(?:{'|'.join(sorted(map(regex.escape, MONTHS), key=len, reverse=True))})"
+MONTH = one_of(MONTHS)
 FULL_MONTH = r"(?:january|february|march|april|june|july|august|september|october|november|december|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre)"
 WEEKDAY = r"(?:mondays?|tuesdays?|wednesdays?|thursdays?|fridays?|saturdays?|sundays?|lunes|martes|miércoles|jueves|viernes|sábado|domingo)"
 SHORT_DAY = r"(?:mon|tues?|weds?|thu(?:rs?)?|fri|sat|sun)"
@@ -80,13 +80,7 @@ def _ocr(m: regex.Match) -> bool:
 
 
 _PREP = r"(?:in|since|until|till|til|by|from|last|next|this|early|mid|late|of|during|before|after|through|to|around|each|every|back in|and|for|it's|@)"
-_HOLIDAYS = "|".join(
-    sorted(
-        {regex.escape(line.split("|")[0]).replace("'", "['’]?") for line in lexicon("holidays")},
-        key=len,
-        reverse=True,
-    )
-)
+_HOLIDAYS = one_of(line.split("|")[0] for line in lexicon("holidays")).replace("'", "['’]?")
 _ORD_AFTER = r"(?=\s*(?:$|[.,;:)?!]|at\b|and\b|or\b|for\b|with\b|to\b|she\b|he\b|we\b|i\b|but\b|if\b|in clinic|before\b|after\b|was\b|is\b|as\b|when\b|by\b|because\b|so\b|then\b|unless\b|it\b|they\b|from\b|–|—))"
 
 
@@ -149,7 +143,7 @@ class DateRecognizer(RuleRecognizer):
         rule(
             "day-first",
             "DATE",
-            rf"(?<![\d.])(?:(?:{WEEKDAY}|{SHORT_DAY})\.?,?[ ])?(?:the )?(?:{_ORD}|{_D}\.?|{_SPOKEN})[ -]?(?:of |de )?{MONTH}\b\.?(?:[ ,-]{{1,2}}(?:de |del )?(?:{_YEAR}|\d{{2}}(?![\d:%])))?",
+            rf"(?<![\d.])(?:(?=\d)|\b(?=\p{{L}}))(?:(?:{WEEKDAY}|{SHORT_DAY})\.?,?[ ])?(?:the )?(?:{_ORD}|{_D}\.?|{_SPOKEN})[ -]?(?:of |de )?{MONTH}\b\.?(?:[ ,-]{{1,2}}(?:de |del )?(?:{_YEAR}|\d{{2}}(?![\d:%])))?",
             0.85,
             lambda m: not regex.search(r"\b(?:may|mar|sep|dec|mai|mars)$", m["v"]) or m["v"][0] != "0",
         ),
@@ -258,7 +252,7 @@ class AgeRecognizer(RuleRecognizer):
         rule(
             "years-old",
             "AGE",
-            rf"(?<![\d.])(?P<v>(?:{_N}|{NUMBER_WORDS})[ -]{{0,2}}(?:years?|yrs?|yr\.?|y|months?|mo|mos|weeks?|wks?|days?)?[ -]{{0,2}}(?:\.?o\b\.?|/o\b|old\b|of age\b))",
+            rf"(?<![\d.])(?:(?=\d)|\b(?=\p{{L}}))(?P<v>(?:{_N}|{NUMBER_WORDS})[ -]{{0,2}}(?:years?|yrs?|yr\.?|y|months?|mo|mos|weeks?|wks?|days?)?[ -]{{0,2}}(?:\.?o\b\.?|/o\b|old\b|of age\b))",
             0.9,
         ),
         rule(

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import regex
-from presidio_analyzer import EntityRecognizer, RecognizerResult
 
-from preceptor.deid.recognizers.rule import result
+from preceptor.deid.recognizers.rule import Recognizer, one_of
 from preceptor.deid.tokens import Token, case_style, fold, tokenize
 from preceptor.deid.words import (
     clinical_words,
@@ -18,9 +16,7 @@ from preceptor.deid.words import (
     name_rank,
     surname_rank,
 )
-
-if TYPE_CHECKING:
-    from presidio_analyzer.nlp_engine import NlpArtifacts
+from preceptor.records import Span
 
 _PARTICLES = frozenset(
     "de del la las los da dos das di van von der den ter al el bin ibn abu le du st mac san santa y e".split()
@@ -42,8 +38,7 @@ _HEAD_DOCTOR = (
     r"first assist|second assist|rep|device rep|perfusionist|implanting(?: md| physician)?|evaluator|physiotherapist|ot|slp|crna|case manager|cm|social worker|sw|dx by|consulting|rendering provider|treating|cardiology|ortho)"
 )
 _HEAD_RELATIVE = r"(?:emergency contact|ec|next of kin|nok|spouse|mother|father|guardian|parent|parents|contact|dpoa|poa|hcp|proxy|guarantor|interpreter|adjuster|collateral|informant|caller|accompanied by|caregiver|employer contact|sponsor|attorney|case worker|driver)"
-_RELATION = "|".join(sorted((regex.escape(w) for w in lexicon("relations")), key=len, reverse=True))
-_STAFF = "|".join(sorted((regex.escape(w) for w in lexicon("staff")), key=len, reverse=True))
+_RELATION, _STAFF = one_of(lexicon("relations")), one_of(lexicon("staff"))
 _NOT_NAMES = frozenset(
     "the a an of and or to in on at for with is was has had he she they we i you it his her their our my your no not none this that these those "
     "yes ok okay am pm if but so as by from per will would can could should do does did be been also who what when where why how all both "
@@ -177,18 +172,12 @@ def name_from(doc: _Text, i: int, strong: bool, most: int = 4) -> tuple[int, int
     return tokens[i].start, end
 
 
-class NameRecognizer(EntityRecognizer):
+class NameRecognizer(Recognizer):
     """PATIENT, DOCTOR and RELATIVE by what stands around a name."""
 
-    def __init__(self) -> None:
-        super().__init__(supported_entities=["PATIENT", "DOCTOR", "RELATIVE"], name="NameRecognizer")
+    ENTITIES = ("PATIENT", "DOCTOR", "RELATIVE")
 
-    def load(self) -> None:
-        """Nothing to load."""
-
-    def analyze(
-        self, text: str, entities: list[str], nlp_artifacts: NlpArtifacts | None = None
-    ) -> list[RecognizerResult]:
+    def find(self, text: str) -> list[Span]:
         doc = _Text(text)
         found = [
             *_titles(doc),
@@ -200,9 +189,7 @@ class NameRecognizer(EntityRecognizer):
             *_greetings(doc),
             *_census(doc),
         ]
-        return [
-            result(kind, a, b, score, f"NameRecognizer.{cue}") for kind, a, b, score, cue in found if b > a
-        ]
+        return [Span(a, b, kind, score, f"{self.name}.{cue}") for kind, a, b, score, cue in found if b > a]
 
 
 Found = tuple[str, int, int, float, str]

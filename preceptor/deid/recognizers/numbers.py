@@ -55,7 +55,6 @@ class SsnRecognizer(RuleRecognizer):
 class RecordNumberRecognizer(RuleRecognizer):
     """MRN, ACCOUNT and HEALTHPLAN."""
 
-    CONTEXT = ("mrn", "chart", "account", "member", "policy", "medicaid", "medicare")
     RULES = (
         cued(
             "mrn",
@@ -104,7 +103,6 @@ class RecordNumberRecognizer(RuleRecognizer):
 class LicenseRecognizer(RuleRecognizer):
     """LICENSE: NPI, DEA, state, laboratory and driver's licences."""
 
-    CONTEXT = ("npi", "dea", "license", "licence", "clia")
     RULES = (
         cued(
             "cued",
@@ -174,7 +172,6 @@ class BiometricRecognizer(RuleRecognizer):
 class OtherNumberRecognizer(RuleRecognizer):
     """IDNUM: numbers of orders, specimens, claims and the like, and codes that look like one without any cue."""
 
-    CONTEXT = ("accession", "order", "claim", "case", "reference", "specimen", "tracking")
     RULES = (
         cued(
             "cued",

@@ -27,7 +27,6 @@ def _is_scanned_number(match: regex.Match) -> bool:
 class PhoneRecognizer(RuleRecognizer):
     """PHONE and FAX."""
 
-    CONTEXT = ("phone", "tel", "cell", "mobile", "call", "fax", "pager")
     RULES = (
         rule(
             "fax",

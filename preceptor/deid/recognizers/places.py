@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import regex
-from presidio_analyzer import EntityRecognizer, RecognizerResult
 
-from preceptor.deid.recognizers.rule import RuleRecognizer, result, rule
+from preceptor.deid.recognizers.rule import Recognizer, RuleRecognizer, one_of, rule
 from preceptor.deid.tokens import fold
 from preceptor.deid.words import clinical_words, is_ordinary, lexicon
-
-if TYPE_CHECKING:
-    from presidio_analyzer.nlp_engine import NlpArtifacts
+from preceptor.records import Span
 
 _STATES = (
     "Alabama|Alaska|Arizona|Arkansas|California|Colorado|Connecticut|Delaware|Florida|Georgia|Hawaii|Idaho|Illinois|Indiana|Iowa|Kansas|Kentucky|Louisiana|Maine|Maryland|Massachusetts|"
@@ -218,10 +213,8 @@ class PlaceRecognizer(RuleRecognizer):
         ),
     )
 
-    def analyze(
-        self, text: str, entities: list[str], nlp_artifacts: NlpArtifacts | None = None
-    ) -> list[RecognizerResult]:
-        found = super().analyze(text, entities, nlp_artifacts)
+    def find(self, text: str) -> list[Span]:
+        found = super().find(text)
         for m in regex.finditer(
             r"(?<![\w'’-])(?=\p{L})((\p{L}[\p{L}'’.]+)(?:[ ]\p{L}[\p{L}'’]+){0,2})", text, overlapped=True
         ):
@@ -232,12 +225,12 @@ class PlaceRecognizer(RuleRecognizer):
                     phrase[0].isupper() or (not is_ordinary(phrase) and n > 1)
                 ):
                     found.append(
-                        result(
-                            "CITY",
+                        Span(
                             m.start(1),
                             m.start(1) + len(phrase.removesuffix("'s")),
+                            "CITY",
                             0.6 if n > 1 or not is_ordinary(phrase) else 0.4,
-                            "PlaceRecognizer.listed",
+                            f"{self.name}.listed",
                         )
                     )
                     break
@@ -315,22 +308,18 @@ class OrganisationRecognizer(RuleRecognizer):
     )
 
 
-class ProfessionRecognizer(EntityRecognizer):
+class ProfessionRecognizer(Recognizer):
     """PROFESSION: listed occupations that follow a cue."""
 
+    ENTITIES = ("PROFESSION",)
+
     def __init__(self) -> None:
-        super().__init__(supported_entities=["PROFESSION"], name="ProfessionRecognizer")
-        jobs = "|".join(sorted((regex.escape(j) for j in lexicon("occupations")), key=len, reverse=True))
+        jobs = one_of(lexicon("occupations"))
         cues = r"retired|work(?:s|ed|ing)? as (?:a|an|the)|is (?:a|an|the)|was (?:a|an)|a|an|the|occupation[ :]{1,2}|former|job[ :]{1,2}|old|who is a|ex-"
         self._pattern = regex.compile(rf"\b(?:{cues}) ?(?P<v>(?:{jobs})s?)\b", regex.I)
 
-    def load(self) -> None:
-        """Nothing to load."""
-
-    def analyze(
-        self, text: str, entities: list[str], nlp_artifacts: NlpArtifacts | None = None
-    ) -> list[RecognizerResult]:
+    def find(self, text: str) -> list[Span]:
         return [
-            result("PROFESSION", m.start("v"), m.end("v"), 0.5, "ProfessionRecognizer.listed")
+            Span(m.start("v"), m.end("v"), "PROFESSION", 0.5, f"{self.name}.listed")
             for m in self._pattern.finditer(text)
         ]

@@ -1,0 +1,75 @@
+"""What is medicine and stays: eponyms, drugs and ratios that a detector took for somebody or for a date.
+
+The lists say what a word may be and the words around it what it is: `Parkinson disease`, but `Dr. Parkinson`;
+`Allegra 180 mg`, but `her daughter Allegra`; `Beighton 5/9`, but `seen 5/9`.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import regex
+
+from preceptor.deid.tokens import fold
+from preceptor.deid.types import PEOPLE, PLACES
+from preceptor.deid.words import clinical_words, lexicon
+from preceptor.records import Span
+
+_WORD = regex.compile(r"\p{L}[\p{L}\p{M}]*(?:['’]\p{L}+)?")
+_TITLE = regex.compile(
+    r"\b(?:dr|drs|doctor|prof|mr|mrs|ms|miss|mx|sgt|officer|nurse|daughter|son|mother|father|wife|husband|sister|brother|"
+    r"named|called|patient|pt|client|name|attending|surgeon|signed|by|cc)\b[.:,]?\s*$",
+    regex.I,
+)
+_HEADS = frozenset(
+    "disease syndrome sign signs test tests maneuver manoeuvre procedure fracture fractures palsy phenomenon reflex criteria score scale "
+    "classification grade grading type stage index catheter drain tube clamp retractor forceps needle brace splint cast collar "
+    "nodes node body bodies cells cell line lines angle ratio chorea tremor gait pulse bruit murmur lymphoma sarcoma tumor tumour carcinoma "
+    "anemia anaemia thyroiditis ophthalmopathy esophagus oesophagus ulcer hernia cyst contracture deformity neuroma ganglion law triad "
+    "tetralogy anomaly malformation operation repair bypass anastomosis incision approach position flap graft stain agar equation formula "
+    "method technique view projection questionnaire inventory rule rules precautions solution lactate pack bunion bunionectomy osteotomy "
+    "arthroplasty fusion joint ligament tendon canal duct gland glands valve valves node muscle space pouch nerve "
+    "encephalopathy psychosis aphasia dementia arthropathy neuropathy myopathy dystrophy purpura nephritis crisis attack breathing".split()
+)
+_DOSE = regex.compile(
+    r"\s{0,2}(?:\(|[A-Z]{2}\b)?\s{0,2}\d+(?:[.,/-]\d+)*\s?(?:mg|mcg|µg|g|units?|iu|meq|ml|mEq|puffs?|tabs?|%)\b",
+    regex.I,
+)
+_RATIO = regex.compile(r"\d{1,2}(?:\.\d)?\s?[/-]\s?\d{1,3}")
+_REACH = 40  # characters on each side that are looked at
+
+
+def is_medicine(text: str, span: Span) -> bool:
+    """Whether a span is an eponym, a drug or a ratio by the lists and by what stands around it."""
+    if span.type in PEOPLE | PLACES:
+        return _is_term(text, span)
+    if span.type in ("DATE", "AGE") and _RATIO.fullmatch(text, span.start, span.end):
+        return _is_measure(text, span)
+    return False
+
+
+def _is_term(text: str, span: Span) -> bool:
+    words = [fold(w).removesuffix("'s") for w in _WORD.findall(text[span.start : span.end])]
+    if not words or _TITLE.search(text, max(0, span.start - _REACH), span.start):
+        return False
+    if all(w in lexicon("drugs") for w in words) and _DOSE.match(text, span.end):
+        return True
+    after = text[span.end : span.end + _REACH]
+    near = [fold(w).removesuffix("'s") for w in _WORD.findall(after.split("\n\n")[0])[:3]]
+    if any(w not in _eponym_words() and w not in _HEADS for w in words):
+        return False
+    joined = after[:1] in ("-", "–") and near[:1] != [] and near[0] in _eponym_words()
+    joined = joined or text[max(0, span.start - 1) : span.start] in ("-", "–")
+    return joined or any(w in _HEADS or w in clinical_words() for w in near[:2])
+
+
+def _is_measure(text: str, span: Span) -> bool:
+    before = [fold(w) for w in _WORD.findall(text[max(0, span.start - _REACH) : span.start].split("\n")[-1])]
+    return bool(before) and (before[-1] in lexicon("scores") or before[-1] in lexicon("anatomy"))
+
+
+@cache
+def _eponym_words() -> frozenset[str]:
+    return frozenset(
+        part for entry in lexicon("eponyms") for part in regex.split(r"[ -]", entry) if len(part) > 2
+    )
