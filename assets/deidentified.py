@@ -60,11 +60,16 @@ def deidentified_documents(
     context: dg.AssetExecutionContext, workspace: WorkspaceResource
 ) -> dg.MaterializeResult:
     """Notes without identifiers: the same surrogate throughout a patient's record, dates shifted, ages over 89 and
-    ZIP codes generalised. A document in which the independent leak check finds anything is withheld."""
+    ZIP codes generalised. A document in which the independent leak check finds something is withheld until somebody has
+    looked at it (`preceptor deid review`)."""
     from preceptor.consent import unusable_patients
     from preceptor.deid.stage import deidentify_batch
     from preceptor.keys import deid_secret
+    from preceptor.privacy.report import write_report
+    from preceptor.privacy.reviews import decisions, reviewed
+    from preceptor.release.store import open_store
 
+    store = open_store(workspace.workspace(), workspace.settings().vault)
     with workspace.vault() as vault:
         version = deidentify_batch(
             vault,
@@ -74,7 +79,10 @@ def deidentified_documents(
             deid_secret(workspace.workspace()),
             progress(context, "documents"),
             unusable_patients(vault, workspace.settings().intake),
+            reviewed(decisions(store, context.partition_key)),
         )
+    page, report = write_report(version, store, context.partition_key, workspace.workspace().reports)
+    store.close()
     facts = version.facts
     return dg.MaterializeResult(
         data_version=dg.DataVersion(version.name),
@@ -86,5 +94,8 @@ def deidentified_documents(
             "by type": table(facts["by_type"], ("type", "spans")),
             "by layer": table(facts["by_source"], ("layer", "spans")),
             "leaks by rule": table(facts["leaks_by_rule"], ("rule", "leaks")),
+            "patients alone in what stays": report["anonymity"]["together"]["alone"],
+            "reviewed documents of the sample": report["sample"]["documents"],
+            "risk report": dg.MetadataValue.path(str(page)),
         },
     )

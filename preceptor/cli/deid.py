@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from preceptor.cli._common import emit, json_option, settings, workspace
+from preceptor.cli.deid_review import review
 from preceptor.errors import UsageError
 from preceptor.progress import reporter
 
@@ -140,6 +141,53 @@ def train(notes: tuple[Path, ...], passes: int | None, out: Path | None, as_json
         f"by itself, on patients it had not seen: entity recall {said['entity_recall']}, direct "
         f"{said['direct_recall']}, precision {said['char_precision']}",
     )
+
+
+@deid.command()
+@click.option("--batch", help="[default: the newest]")
+@json_option
+def report(batch: str | None, as_json: bool) -> None:
+    """The risk report of a batch's clean version: counts, misses that reviewers found, k-anonymity, what stays."""
+    from preceptor.cli.deid_review import clean_version, release_store
+    from preceptor.privacy.report import write_report
+
+    batch, version = clean_version(batch)
+    page, found = write_report(version, release_store(), batch, workspace().reports)
+    share = found["sample"]["share_of_documents_with_a_miss"]
+    known = (
+        f"{share['share']:.1%} of documents hold a miss (95 % interval {share['low']:.1%} to {share['high']:.1%})"
+        if share["share"] is not None
+        else "nobody has looked at the sample yet: `preceptor deid review list`"
+    )
+    emit(
+        {**found, "page": str(page)},
+        as_json,
+        f"{found['documents']} documents, {found['withheld']} withheld, {found['identifiers']} identifiers; {known}.\n{page}",
+    )
+
+
+@deid.command()
+@click.option("--batch", help="[default: the newest]")
+@click.option("--as", "as_user", required=True, metavar="USER", help="Who signs: privacy or admin.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@click.option(
+    "--reason", required=True, metavar="TEXT", help="On what grounds; signed along. Name no patient."
+)
+@json_option
+def sign(batch: str | None, as_user: str, password_stdin: bool, reason: str, as_json: bool) -> None:
+    """Sign a batch's clean version under its policy, for instance that an expert determined the risk."""
+    from preceptor.cli.deid_review import clean_version, release_store
+    from preceptor.cli.users import read_password
+    from preceptor.privacy import report as risk
+
+    _, version = clean_version(batch)
+    password = read_password(password_stdin, confirm=False)
+    event = risk.sign(release_store(), version, as_user=as_user, password=password, reason=reason)
+    facts = {"event": event.id, "subject": event.subject, "by": event.actor, "at": event.at, **event.payload}
+    emit(facts, as_json, f"{event.actor} signed {event.subject} (event {event.id}).")
+
+
+deid.add_command(review)
 
 
 def _rows(path: Path) -> list[tuple[int, dict[str, Any]]]:

@@ -15,7 +15,7 @@ from preceptor.records import Document, Labels, PatientRecord, Span
 
 @dataclass(frozen=True, slots=True)
 class DeidResult:
-    """One document without identifiers. `spans` are offsets in the original, `leaks` in `text`."""
+    """One document without identifiers. `spans` are offsets in the original, `leaks` in `text`; `moves` as `Scrubbed` has them."""
 
     document_ref: str
     patient_ref: str
@@ -29,6 +29,7 @@ class DeidResult:
     differential: tuple[dict[str, Any], ...]
     spans: list[Span]
     leaks: list[Leak]
+    moves: tuple[tuple[int, int, int, int], ...] = ()
 
 
 def scrub_documents(
@@ -68,7 +69,8 @@ def scrub_documents(
                 labels.reference_summary,
                 labels.differential,
                 out.spans,
-                leaks(identifiers, record, note.text, out.text),
+                leaks(identifiers, record, note.text, out.text, out.moves),
+                out.moves,
             )
             done += 1
             on_progress(done, len(ordered))

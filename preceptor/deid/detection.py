@@ -100,16 +100,18 @@ def pattern_recognizers() -> tuple[Recognizer, ...]:
         electronic.UsernameRecognizer(), numbers.SsnRecognizer(), numbers.RecordNumberRecognizer(),
         numbers.LicenseRecognizer(), numbers.VehicleRecognizer(), numbers.DeviceRecognizer(),
         numbers.BiometricRecognizer(), numbers.OtherNumberRecognizer(), phones.PhoneRecognizer(),
-        places.PlaceRecognizer(), speakers.SpeakerRecognizer(),
+        places.PlaceRecognizer(), places.CityRecognizer(), speakers.SpeakerRecognizer(),
     )  # fmt: skip
 
 
 @cache
 def name_recognizers() -> tuple[Recognizer, ...]:
-    """One of each recogniser of names by cues and lists, for when no tagger is used."""
+    """One of each recogniser of names and places by cues and lists, for when no tagger is used."""
     from preceptor.deid.recognizers import names, places
 
-    return (names.NameRecognizer(), places.OrganisationRecognizer(), places.ProfessionRecognizer())
+    return (
+        names.NameRecognizer(), places.CuedCityRecognizer(), places.OrganisationRecognizer(), places.ProfessionRecognizer(),
+    )  # fmt: skip
 
 
 def _is_plain(recognizer: Recognizer) -> bool:

@@ -6,17 +6,14 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import regex
-
 from preceptor.deid.allowlist import is_medicine
+from preceptor.deid.consistency import Repeats
 from preceptor.deid.detection import detector_of
 from preceptor.deid.masks import masked
 from preceptor.deid.policies import POLICIES
-from preceptor.deid.record_matching import find_names, find_record, name_words
+from preceptor.deid.record_matching import RecordFinder
 from preceptor.deid.spans import resolve
-from preceptor.deid.tokens import case_style, fold
-from preceptor.deid.types import DIRECT, NUMBERS, OLDEST_AGE_KEPT, PEOPLE, REPEATED
-from preceptor.deid.words import clinical_words, is_ordinary, lexicon
+from preceptor.deid.types import OLDEST_AGE_KEPT
 from preceptor.records import PatientRecord, Span
 from preceptor.settings import DeidSettings
 
@@ -56,17 +53,16 @@ class Deidentifier:
 
     def patient_spans(self, texts: Sequence[str], record: PatientRecord | None = None) -> list[list[Span]]:
         """The spans of all texts of one patient: what is found in one is looked for in all."""
+        known = RecordFinder(record) if record else None
         raw = [
-            [*found, *(find_record(text, record) if record else [])]
+            [*found, *(known.find(text) if known else [])]
             for text, found in zip(texts, detector_of(self.settings).spans(texts), strict=True)
         ]
-        resolved = [resolve(spans, text) for spans, text in zip(raw, texts, strict=True)]
-        people, values = _identities(texts, resolved)
-        again = [
-            resolve([*spans, *(s for s in _again(text, people, values) if not is_medicine(text, s))], text)
+        repeats = Repeats(texts, [resolve(spans, text) for spans, text in zip(raw, texts, strict=True)])
+        return [
+            resolve([*spans, *(s for s in repeats.find(text) if not is_medicine(text, s))], text)
             for spans, text in zip(raw, texts, strict=True)
         ]
-        return again
 
     def scrub_patient(
         self, patient_ref: str, texts: Sequence[str], record: PatientRecord | None = None
@@ -108,47 +104,3 @@ def _apply(text: str, spans: list[Span], replace: Replace) -> Scrubbed:
         grown += len(new) - (s.end - s.start)
         at = s.end
     return Scrubbed("".join(out) + text[at:], spans, tuple(moves))
-
-
-def _identities(
-    texts: Sequence[str], spans: list[list[Span]]
-) -> tuple[list[tuple[str, list[str]]], list[tuple[str, str]]]:
-    people: list[tuple[str, list[str]]] = []
-    values: dict[str, str] = {}
-    for text, found in zip(texts, spans, strict=True):
-        for s in found:
-            value = text[s.start : s.end]
-            if s.type in PEOPLE:
-                words = [
-                    w
-                    for w in name_words(value)
-                    if len(w) >= 3 and fold(w) not in lexicon("relations") and fold(w) not in clinical_words()
-                ]
-                # An ordinary word only counts from a whole name.
-                certain = s.score >= 0.5
-                words = [w for w in words if not is_ordinary(w) or len(name_words(value)) > 1]
-                if words and certain:
-                    people.append((s.type, words))
-            elif s.type in REPEATED and (len(value) >= 4 or s.type in DIRECT and len(value) >= 3):
-                if s.type in NUMBERS | {"EMAIL", "URL", "USERNAME", "STREET"} or not all(
-                    is_ordinary(w) for w in value.split()
-                ):
-                    values.setdefault(value, s.type)
-    return people, list(values.items())
-
-
-def _again(text: str, people: list[tuple[str, list[str]]], values: list[tuple[str, str]]) -> list[Span]:
-    return [*find_names(text, people, "consistency"), *_repeats(text, values)]
-
-
-def _repeats(text: str, values: list[tuple[str, str]]) -> list[Span]:
-    found = []
-    mixed = case_style(text) == "mixed"
-    for value, kind in values:
-        if kind in NUMBERS and sum(c.isdigit() for c in value) < 4 and not regex.search(r"\p{L}", value):
-            continue
-        body = r"\s+".join(map(regex.escape, value.split()))
-        for m in regex.finditer(rf"(?<![\p{{L}}\d]){body}(?![\p{{L}}\d])", text, regex.I):
-            if kind in NUMBERS or not mixed or m.group()[0].isupper() or not is_ordinary(value.split()[0]):
-                found.append(Span(m.start(), m.end(), kind, 0.7, "consistency"))
-    return found

@@ -129,6 +129,14 @@ class ClinicalPlaceRecognizer(_Clinical):
     inner = places.PlaceRecognizer
 
 
+class ClinicalCityRecognizer(_Clinical):
+    inner = places.CityRecognizer
+
+
+class ClinicalCuedCityRecognizer(_Clinical):
+    inner = places.CuedCityRecognizer
+
+
 class ClinicalOrganisationRecognizer(_Clinical):
     inner = places.OrganisationRecognizer
 

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
 
 import regex
 
-from preceptor.deid.tokens import case_style, fold, tokenize
-from preceptor.deid.words import clinical_words, is_ordinary, lexicon, name_rank
+from preceptor.deid.name_matching import NameFinder, name_words
+from preceptor.deid.tokens import case_style, fold
+from preceptor.deid.words import is_ordinary
 from preceptor.records import PatientRecord, Span
 
-_TITLE = regex.compile(
-    r"^(?:dr|mr|mrs|ms|miss|prof|rev|sgt)\.? |,? (?:md|do|rn|np|phd|pa-c|pa|lcsw|dpt|jr\.?|sr\.?|iii?)$|\s*\([^)]*\)",
-    regex.I,
-)
 _ID_TYPES = (
     ("ssn", "SSN"),
     ("social", "SSN"),
@@ -64,36 +59,6 @@ class Known:
     pattern: regex.Pattern
     source: str
     exact: bool = False
-
-
-def near(a: str, b: str) -> bool:
-    """Whether two words differ by one letter put in, left out, changed, or two neighbours swapped."""
-    if a == b:
-        return True
-    if abs(len(a) - len(b)) > 1:
-        return False
-    i = next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
-    return (
-        a[i + 1 :] == b[i + 1 :]
-        or a[i + 1 :] == b[i:]
-        or a[i:] == b[i + 1 :]
-        or (a[i : i + 2] == b[i : i + 2][::-1] and a[i + 2 :] == b[i + 2 :])
-    )
-
-
-@cache
-def _nicknames() -> dict[str, frozenset[str]]:
-    forms: dict[str, set[str]] = {}
-    for line in lexicon("nicknames"):
-        group = line.split()
-        for word in group:
-            forms.setdefault(word, set()).update(group)
-    return {word: frozenset(group) for word, group in forms.items()}
-
-
-def name_words(name: str) -> list[str]:
-    """The words of a name without titles and credentials."""
-    return list(regex.findall(r"\p{L}[\p{L}'’]*", _TITLE.sub("", _TITLE.sub("", name))))
 
 
 def people_of(record: PatientRecord) -> list[tuple[str, str]]:
@@ -222,101 +187,22 @@ def _date_forms(iso: str) -> str:
     return rf"(?<![\w])(?:{'|'.join(forms)})(?![\w])"
 
 
-def find_record(text: str, record: PatientRecord) -> list[Span]:
-    """Spans of everything the record knows. Names may be in any order, case and with one letter wrong."""
-    found: list[Span] = []
-    for known in known_values(record):
-        for m in known.pattern.finditer(text):
-            if not known.exact or m.group()[0].isupper() or case_style(text) != "mixed":
-                found.append(Span(m.start(), m.end(), known.type, 0.95, known.source))
-    return found + find_names(
-        text, [(kind, name_words(name)) for kind, name in people_of(record)], "record.name"
-    )
+class RecordFinder:
+    """Finds everything a record knows in texts. Names may be in any order and case, short, or with one letter wrong."""
 
+    def __init__(self, record: PatientRecord) -> None:
+        self._known = known_values(record)
+        self._names = NameFinder(
+            [(kind, name_words(name)) for kind, name in people_of(record)], "record.name"
+        )
 
-def find_names(text: str, people: Iterable[tuple[str, list[str]]], source: str) -> list[Span]:
-    """Spans of the words of names: exact, possessive, nicknames, one letter off, initials beside a name."""
-    wanted: dict[str, str] = {}
-    fuzzy: list[tuple[str, str]] = []
-    firsts: list[tuple[str, str, str]] = []  # initials that may stand before or after a surname
-    for kind, words in people:
-        for word in words:
-            low = fold(word).removesuffix("'s")
-            if len(low) >= 2:
-                wanted.setdefault(low, kind)
-                for nick in _nicknames().get(low, ()) if word is words[0] else ():
-                    if len(nick) >= 3:
-                        wanted.setdefault(nick, kind)
-                if len(low) >= 5:
-                    fuzzy.append((low, kind))
-        if len(words) >= 2:
-            firsts.append((fold(words[0])[:1], fold(words[-1])[:1], kind))
-    found: list[Span] = []
-    tokens = tokenize(text)
-    mixed = case_style(text) == "mixed"
-    for i, t in enumerate(tokens):
-        if not t.is_word:
-            continue
-        low = fold(t.text)
-        cut = 2 if low.endswith("'s") else 0
-        low = low.removesuffix("'s")
-        hit = wanted.get(low) or wanted.get(low.replace("'", ""))
-        if hit is None and len(low) >= 4 and not is_ordinary(low) and low not in clinical_words():
-            hit = next((k for w, k in fuzzy if near(w, low) and (t.is_capitalised or not mixed)), None)
-        if hit is None:
-            continue
-        if (is_ordinary(low) or low in clinical_words() or len(low) < 3) and not _name_like(
-            text, tokens, i, wanted, mixed
-        ):
-            continue
-        found.append(Span(t.start, t.end - cut, hit, 0.93, source))
-    # Initials beside a found surname or standing as a pair.
-    extra = []
-    for s in found:
-        if m := regex.search(r"(?<![\p{L}'’])\p{L}\.?(?: ?\p{L}\.)? ?$", text[max(0, s.start - 8) : s.start]):
-            if m.group().strip(" .")[:1].isupper() or not mixed:
-                extra.append(Span(max(0, s.start - 8) + m.start(), s.end, s.type, 0.9, source))
-        if m := regex.match(r", ?\p{Lu}\b\.?", text[s.end :]):
-            extra.append(Span(s.start, s.end + m.end(), s.type, 0.9, source))
-    pairs = {a + b: k for a, b, k in firsts if a and b}
-    for m in regex.finditer(r"(?<![\w.])(\p{Lu})\.? ?(\p{Lu})(?:\.|(?![\w.]))", text):
-        if (pair := pairs.get(fold(m[1] + m[2]))) and (
-            ("." in m.group())
-            or regex.search(r"(?:patient|client|pt|initials?:?) $", text[: m.start()], regex.I)
-        ):
-            extra.append(Span(m.start(), m.end(), pair, 0.6, source))
-    return found + extra
-
-
-def _name_like(text: str, tokens: tuple, i: int, wanted: dict[str, str], mixed: bool) -> bool:
-    """Whether an ordinary word stands where a name would: capitals inside a sentence, or beside another name."""
-    t = tokens[i]
-    neighbours = [tokens[j] for j in (i - 1, i + 1, i - 2, i + 2) if 0 <= j < len(tokens)]
-    beside = any(
-        fold(n.text) in wanted
-        and fold(n.text) != fold(t.text)
-        and abs(n.start - t.end) < 12
-        and (not is_ordinary(n.text) or n.is_capitalised)
-        for n in neighbours
-        if n.is_word
-    )
-    titled = regex.search(
-        r"\b(?:mr|mrs|ms|miss|dr|patient|pt|client|mx|name|re)\b[.:]?\s*$",
-        text[max(0, t.start - 12) : t.start],
-        regex.I,
-    )
-    if not mixed:
-        return bool(beside or titled)
-    if not t.is_capitalised:
-        return False
-    inside = bool(regex.search(r"[\p{Ll},;\d)] $", text[max(0, t.start - 2) : t.start]))
-    alone = bool(regex.match(r"(?:'s|’s)?(?:\s*[.,;:!?)]|\s+\p{Ll})", text[t.end :]))
-    if t.is_upper and len(t.text) < 4:
-        return bool(beside or titled)
-    months = fold(t.text) in ("may", "june", "april", "august")
-    return bool(
-        beside
-        or titled
-        or (inside and not months)
-        or (alone and name_rank(t.text) < 20000 and not months and t.start > 0)
-    )
+    def find(self, text: str) -> list[Span]:
+        """The spans in a text, overlapping where two values do."""
+        mixed = case_style(text) == "mixed"
+        found = [
+            Span(m.start(), m.end(), known.type, 0.95, known.source)
+            for known in self._known
+            for m in known.pattern.finditer(text)
+            if not known.exact or not mixed or m.group()[0].isupper()
+        ]
+        return found + self._names.find(text)

@@ -41,12 +41,14 @@ def resolve(spans: Iterable[Span], text: str) -> list[Span]:
     clean.sort(key=lambda s: (not _has_form(s), -s.score, s.start - s.end, s.start))
     kept: list[Span] = []
     for span in clean:
+        touched = [k for k in kept if k.start < span.end and span.start < k.end]
+        if not touched:
+            kept.append(span)
+            continue
         pieces = [(span.start, span.end)]
-        for other in kept:
+        for other in touched:
             pieces = [p for a, b in pieces for p in _minus(a, b, other)]
-        kin = [
-            k for k in kept if k.start < span.end and span.start < k.end and same_family(k.type, span.type)
-        ]
+        kin = [k for k in touched if same_family(k.type, span.type)]
         if kin and (len(kin) == 1 or span.type in NUMBERS):  # two people under one span stay two
             low, high = min(span.start, *(k.start for k in kin)), max(span.end, *(k.end for k in kin))
             others = [k for k in kept if k not in kin]

@@ -6,15 +6,19 @@ import collections
 import hashlib
 import hmac
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from preceptor.deid import VERSION
+from preceptor.deid.anonymity import anonymity
 from preceptor.deid.batch import DeidResult, scrub_documents
 from preceptor.deid.detection import tagger_of
 from preceptor.deid.engine import Deidentifier
 from preceptor.deid.policies import POLICIES
+from preceptor.deid.reviewed import Reviewed
 from preceptor.deid.tagger.stage import chosen_tagger
+from preceptor.deid.types import KEPT
 from preceptor.progress import Progress, silent
 from preceptor.quality import require
 from preceptor.records import DeidentifiedDocument, Labels
@@ -23,7 +27,7 @@ from preceptor.tables import DOCUMENTS, write_documents, write_rows
 from preceptor.vault import Vault
 from preceptor.versions import DatasetVersion, latest, make_version
 
-AUDIT, LEAKS = "audit.parquet", "leaks.parquet"
+AUDIT, DOUBTS, WITHHELD = "audit.parquet", "doubts.parquet", "withheld.parquet"
 
 
 def stage_of(batch: str) -> str:
@@ -39,16 +43,19 @@ def deidentify_batch(
     secret: bytes,
     on_progress: Progress = silent,
     unusable: Collection[str] = (),
+    reviewed: Reviewed | None = None,
 ) -> DatasetVersion:
     """Make the clean version of a batch: documents.parquet, audit.parquet (where what was found: offsets and types,
-    no text) and leaks.parquet (which document was withheld, by which rule).
+    no text), withheld.parquet and doubts.parquet (which document the leak check stopped or wondered at, by which rule).
 
-    Documents of patients in `unusable` (who opted out) are not even opened. A document in which the independent leak check finds anything is not in documents.parquet. Facts: documents,
-    withheld, spans, spans by type and by layer, leaks by rule, and what the policy states of each identifier.
+    Documents of patients in `unusable` (who opted out) are not even opened. A document in which the independent leak check finds more than a
+    doubt is not in documents.parquet, unless somebody looked at just that and found it clean (`reviewed`). Facts: documents,
+    withheld, spans, spans by type and by layer, leaks by rule, k-anonymity, and what the policy states of each identifier.
     """
 
     settings = settings.model_copy(update={"tagger": chosen_tagger(settings.tagger, data)})
     tagger = tagger_of(settings.tagger)
+    said = reviewed or Reviewed()
     left_out = sorted(vault.patients_of(batch).intersection(unusable))
 
     def write(folder: Path) -> dict[str, Any]:
@@ -61,14 +68,23 @@ def deidentify_batch(
             if d.labels.follows
         }
         engine = Deidentifier(settings, secret)
-        results = list(scrub_documents(documents, known, engine, on_progress))
-        kept = [r for r in results if not r.leaks]
+        results = [
+            replace(r, leaks=said.judge(r.document_ref, r.leaks, len(r.text)))
+            for r in scrub_documents(documents, known, engine, on_progress)
+        ]
+        withheld = [r for r in results if any(not leak.is_doubt for leak in r.leaks)]
+        stopped = {r.document_ref for r in withheld}
+        kept = [r for r in results if r.document_ref not in stopped]
         write_documents(folder / DOCUMENTS, [_document(r, batch, follows, secret) for r in kept])
         write_rows(folder / AUDIT, _audit(results), _AUDIT_COLUMNS)
-        write_rows(folder / LEAKS, _leaks(kept), _LEAK_COLUMNS)
-        withheld = [r for r in results if r.leaks]
-        write_rows(folder / "withheld.parquet", _leaks(withheld), _LEAK_COLUMNS)
-        return {**_facts(results, kept), "policy": POLICIES[settings.policy].statement()}
+        write_rows(folder / DOUBTS, _leaks(kept), LEAK_COLUMNS)
+        write_rows(folder / WITHHELD, _leaks(withheld), LEAK_COLUMNS)
+        texts = {d.document_ref: d.text for d in documents}
+        return {
+            **_facts(results, kept),
+            "anonymity": anonymity(_quasi_identifiers(kept, texts)),
+            "policy": POLICIES[settings.policy].statement(),
+        }
 
     return make_version(
         data,
@@ -80,6 +96,7 @@ def deidentify_batch(
             "tagger": tagger.digest if tagger else None,
             "key": hashlib.sha256(secret).hexdigest()[:12],
             **({"left_out": left_out} if left_out else {}),
+            **({"reviewed": said.facts()} if said != Reviewed() else {}),
         },
         code=VERSION,
         write=write,
@@ -104,7 +121,14 @@ _AUDIT_COLUMNS = {
     "source": "string",
     "score": "float",
 }
-_LEAK_COLUMNS = {"document_ref": "string", "patient_ref": "string", "rule": "string", "type": "string"}
+LEAK_COLUMNS = {
+    "document_ref": "string",
+    "patient_ref": "string",
+    "rule": "string",
+    "type": "string",
+    "start": "int",
+    "end": "int",
+}
 
 
 def _document(
@@ -151,10 +175,34 @@ def _audit(results: Sequence[DeidResult]) -> list[dict[str, Any]]:
 
 def _leaks(results: Sequence[DeidResult]) -> list[dict[str, Any]]:
     return [
-        {"document_ref": r.document_ref, "patient_ref": r.patient_ref, "rule": leak.rule, "type": leak.type}
+        {
+            "document_ref": r.document_ref,
+            "patient_ref": r.patient_ref,
+            "rule": leak.rule,
+            "type": leak.type,
+            "start": leak.start,
+            "end": leak.end,
+        }
         for r in results
         for leak in r.leaks
     ]
+
+
+def _quasi_identifiers(
+    kept: Sequence[DeidResult], texts: Mapping[str, str]
+) -> dict[str, dict[str, frozenset[str]]]:
+    """For each patient what stays and could single them out: diagnoses by category, specialties, and values kept in texts."""
+    found: dict[str, dict[str, set[str]]] = {}
+    for r in kept:
+        mine = found.setdefault(r.patient_ref, collections.defaultdict(set))
+        mine["specialties"].add(r.specialty)
+        mine["diagnoses"].update(code[:3] for code in r.codes)  # ICD-10-CM categories
+        for s in r.spans:
+            if s.type in KEPT:
+                mine[f"{s.type.lower()} in text"].add(texts[r.document_ref][s.start : s.end].casefold())
+    return {
+        patient: {name: frozenset(values) for name, values in mine.items()} for patient, mine in found.items()
+    }
 
 
 def _facts(results: Sequence[DeidResult], kept: Sequence[DeidResult]) -> dict[str, Any]:

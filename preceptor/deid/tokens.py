@@ -52,8 +52,8 @@ def case_style(text: str) -> str:
 
     Short stretches (fewer than 12 letters) say too little and count as mixed.
     """
-    upper = sum(c.isupper() for c in text)
-    lower = sum(c.islower() for c in text)
+    upper = sum(map(str.isupper, text))
+    lower = sum(map(str.islower, text))
     if upper + lower < 12:
         return "mixed"
     if upper > 0.8 * (upper + lower):

@@ -1,4 +1,4 @@
-"""The release store: people, and the append-only record of all that was decided about model versions."""
+"""The release store: people, and the append-only record of all that was decided about model versions and data sets."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ KINDS = (
     "barred",
     "user_added",
     "user_disabled",
+    "deid_reviewed",
+    "deid_signed",
 )
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS users (
@@ -46,6 +48,16 @@ CREATE TRIGGER IF NOT EXISTS events_stay BEFORE UPDATE ON events
     BEGIN SELECT RAISE(ABORT, 'events are never changed'); END;
 CREATE TRIGGER IF NOT EXISTS events_remain BEFORE DELETE ON events
     BEGIN SELECT RAISE(ABORT, 'events are never removed'); END;
+"""
+# A record that was begun before the last kinds came in only takes the old ones: its rows move to a table that takes all.
+_MORE_KINDS = f"""
+BEGIN IMMEDIATE;
+ALTER TABLE events RENAME TO events_before;
+DROP TRIGGER events_stay; DROP TRIGGER events_remain; DROP INDEX events_by_subject;
+{_SCHEMA}
+INSERT INTO events SELECT * FROM events_before ORDER BY id;
+DROP TABLE events_before;
+COMMIT;
 """
 _COLUMNS = "id, at, kind, subject, actor, payload, prev_hash, hash, signature"
 
@@ -81,6 +93,9 @@ class Store:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.executescript(_SCHEMA)
+        (schema,) = self._db.execute("SELECT sql FROM sqlite_master WHERE name = 'events'").fetchone()
+        if KINDS[-1] not in schema:
+            self._db.executescript(_MORE_KINDS)
 
     def close(self) -> None:
         self._db.close()

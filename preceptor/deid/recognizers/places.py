@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cache
+from itertools import pairwise
+
 import regex
 
 from preceptor.deid.recognizers.rule import Recognizer, RuleRecognizer, one_of, rule
-from preceptor.deid.tokens import fold
+from preceptor.deid.tokens import Token, fold, tokenize
 from preceptor.deid.words import clinical_words, is_ordinary, lexicon
 from preceptor.records import Span
 
@@ -152,14 +156,6 @@ class PlaceRecognizer(RuleRecognizer):
             ),
             regex.M,
         ),
-        rule(
-            "city-cued",
-            "CITY",
-            r"\b(?:from|in|lives in|live in|to|near|moved to|outside|visiting|born in|of|at|for|back to|around|toward) (?P<v>\p{Lu}\p{Ll}[\p{L}'’]+(?:[ -]\p{Lu}\p{Ll}[\p{L}'’]+)?)\b(?!['’])",
-            0.4,
-            lambda m: not any(is_ordinary(w) for w in m["v"].split()),
-            regex.M,
-        ),
         rule("state", "STATE", rf"\b(?:{_STATES})\b", 0.6, None, regex.M),
         rule("state-abbr", "STATE", rf"(?<=\p{{L}},? )(?:{_ABBR})(?=[ ,]{{1,2}}\d{{5}})", 0.9, None, regex.M),
         rule(
@@ -213,28 +209,66 @@ class PlaceRecognizer(RuleRecognizer):
         ),
     )
 
+
+class CuedCityRecognizer(RuleRecognizer):
+    """CITY by the words before it alone."""
+
+    RULES = (
+        rule(
+            "city-cued",
+            "CITY",
+            r"\b(?:from|in|lives in|live in|to|near|moved to|outside|visiting|born in|of|at|for|back to|around|toward) (?P<v>\p{Lu}\p{Ll}[\p{L}'’]+(?:[ -]\p{Lu}\p{Ll}[\p{L}'’]+)?)\b(?!['’])",
+            0.4,
+            lambda m: not any(is_ordinary(w) for w in m["v"].split()),
+            regex.M,
+        ),
+    )
+
+
+class CityRecognizer(Recognizer):
+    """CITY by the list of cities; a city of one ordinary word (Mobile, Reading) with a low score."""
+
+    ENTITIES = ("CITY",)
+
     def find(self, text: str) -> list[Span]:
-        found = super().find(text)
-        for m in regex.finditer(
-            r"(?<![\w'’-])(?=\p{L})((\p{L}[\p{L}'’.]+)(?:[ ]\p{L}[\p{L}'’]+){0,2})", text, overlapped=True
-        ):
-            words = m[1].split(" ")
-            for n in range(len(words), 0, -1):
-                phrase = " ".join(words[:n])
-                if fold(phrase).removesuffix("'s") in lexicon("cities") and (
-                    phrase[0].isupper() or (not is_ordinary(phrase) and n > 1)
-                ):
+        tokens = tokenize(text)
+        found = []
+        for n, token in enumerate(tokens):
+            names = _cities_by_first_word().get(fold(token.text).removesuffix("'s"))
+            if not names or (n and tokens[n - 1].end == token.start and tokens[n - 1].text in "-'’"):
+                continue
+            for words in names:
+                last = n + len(words) - 1
+                if not _is_phrase(text, tokens[n : last + 1], words):
+                    continue
+                ordinary = len(words) == 1 and is_ordinary(words[0])
+                if token.is_capitalised or (len(words) > 1 and not is_ordinary(" ".join(words))):
+                    end = tokens[last].end
+                    end -= 2 if fold(text[token.start : end]).endswith("'s") else 0
                     found.append(
-                        Span(
-                            m.start(1),
-                            m.start(1) + len(phrase.removesuffix("'s")),
-                            "CITY",
-                            0.6 if n > 1 or not is_ordinary(phrase) else 0.4,
-                            f"{self.name}.listed",
-                        )
+                        Span(token.start, end, "CITY", 0.4 if ordinary else 0.6, f"{self.name}.listed")
                     )
                     break
         return found
+
+
+def _is_phrase(text: str, tokens: Sequence[Token], words: Sequence[str]) -> bool:
+    """Whether the tokens are these words with at most one blank between each two."""
+    return (
+        len(tokens) == len(words)
+        and all(fold(t.text).removesuffix("'s") == w for t, w in zip(tokens, words, strict=True))
+        and all(text[a.end : b.start] in ("", " ") for a, b in pairwise(tokens))
+    )
+
+
+@cache
+def _cities_by_first_word() -> dict[str, list[tuple[str, ...]]]:
+    """The cities' names as words, the longest first, by their first word."""
+    found: dict[str, list[tuple[str, ...]]] = {}
+    for name in lexicon("cities"):
+        words = tuple(t.text for t in tokenize(name))
+        found.setdefault(words[0], []).append(words)
+    return {first: sorted(names, key=len, reverse=True) for first, names in found.items()}
 
 
 class OrganisationRecognizer(RuleRecognizer):

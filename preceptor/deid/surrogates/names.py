@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 
-from preceptor.deid.record_matching import near, people_of
+from preceptor.deid.name_matching import near
+from preceptor.deid.record_matching import people_of
 from preceptor.deid.surrogates import name_forms, origins, pools
 from preceptor.deid.surrogates.draws import Draws
 from preceptor.deid.surrogates.name_forms import Word

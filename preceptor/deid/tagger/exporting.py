@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from preceptor.deid.tagger.features import COLUMNS
+from preceptor.deid.tagger.meanings import SCALE
+
 if TYPE_CHECKING:
     from preceptor.deid.tagger.network import Tagger
 
@@ -48,6 +51,16 @@ def onnx_bytes(network: Tagger, facts: dict[str, Any]) -> bytes:
     for n, table in enumerate(network.tables):
         column = step("Gather", ["features", _index(stored, n)], f"column{n}", axis=2)
         parts.append(step("Gather", [weight(f"table{n}", table.weight), column], f"part{n}"))
+    levels = np.rint(network.meanings.weight.detach().cpu().numpy() * SCALE).astype(np.int8)
+    stored.append(numpy_helper.from_array(levels, "vectors.levels"))
+    nodes.append(helper.make_node("Cast", ["vectors.levels"], ["vectors.wide"], to=TensorProto.FLOAT))
+    stored.append(numpy_helper.from_array(np.array(1 / SCALE, np.float32), "vectors.step"))
+    vectors = step("Mul", ["vectors.wide", "vectors.step"], "vectors")
+    for n, linear in enumerate(network.meant, len(network.tables)):
+        column = step("Gather", ["features", _index(stored, n)], f"column{n}", axis=2)
+        vector = step("Gather", [vectors, column], f"vector{n}")
+        turned = step("Transpose", [weight(f"meant{n}", linear.weight)], f"turned{n}", perm=[1, 0])
+        parts.append(step("MatMul", [vector, turned], f"part{n}"))
     added = step("Relu", [step("Sum", parts, "added")], "first")
     inside = step("Unsqueeze", ["mask", constant("axis", [1])], "inside")
     x = step("Mul", [step("Transpose", [added], "channels", perm=[0, 2, 1]), inside], "x")
@@ -77,9 +90,7 @@ def onnx_bytes(network: Tagger, facts: dict[str, Any]) -> bytes:
         nodes,
         "tagger",
         [
-            helper.make_tensor_value_info(
-                "features", TensorProto.INT32, ["notes", "tokens", len(network.tables)]
-            ),
+            helper.make_tensor_value_info("features", TensorProto.INT32, ["notes", "tokens", len(COLUMNS)]),
             helper.make_tensor_value_info("mask", TensorProto.FLOAT, ["notes", "tokens"]),
         ],
         [

@@ -4,7 +4,7 @@
     form quill · beginning qui · end ill · shape Xx · lexicon "rare surname, no English word" · layout "after a blank"
 
 Words are hashed into tables, so that there is no vocabulary to keep, and a name that training never saw still has an
-end, a shape and what the lexicons say of it.
+end, a shape, what the lexicons say of it and the vectors of its kind (meanings.py).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from preceptor.deid.tagger.meanings import meaning_rows
 from preceptor.deid.tokens import Token, fold
 from preceptor.deid.words import (
     clinical_words,
@@ -35,30 +36,38 @@ TABLES = {
     "lexicon": 1 << 10,
     "layout": 1 << 7,
 }
-COLUMNS = tuple(TABLES)
+VECTOR_COLUMNS = (
+    "lower",
+    "capital",
+)  # rows of the word vectors: of the word in lower case, and with a capital
+COLUMNS = (*TABLES, *VECTOR_COLUMNS)
 
+_LAYOUT = COLUMNS.index("layout")
+_OF_WORD = [n for n in range(len(COLUMNS)) if n != _LAYOUT]
 Rows = npt.NDArray[np.int32]  # (tokens, columns)
 
 
 def rows(text: str, tokens: Sequence[Token]) -> Rows:
-    """The features of every token: (tokens, 6), the columns those of `TABLES`."""
+    """The features of every token: (tokens, 8), the columns `COLUMNS`."""
     found = np.empty((len(tokens), len(COLUMNS)), np.int32)
     ends = 0
     for n, token in enumerate(tokens):
-        found[n, :5] = word_features(token.text)
-        found[n, 5] = _layout(text, ends, token)
+        found[n, _OF_WORD] = word_features(token.text)
+        found[n, _LAYOUT] = _layout(text, ends, token)
         ends = token.end
     return found
 
 
 @lru_cache(maxsize=1 << 17)
-def word_features(word: str) -> tuple[int, int, int, int, int]:
-    """The first five columns, which depend on nothing but the word itself."""
+def word_features(word: str) -> tuple[int, ...]:
+    """All columns but the layout; they depend on nothing but the word itself."""
     plain = fold(word)
     form = "0" * len(plain) if plain.isdigit() and len(plain) > 2 else plain
+    is_word = word[0].isalpha()
     return (
         _row("form", form), _row("beginning", form[:3]), _row("end", form[-3:]), _row("shape", shape(word)),
-        _row("lexicon", lexicon_class(plain) if word[0].isalpha() else ""),
+        _row("lexicon", lexicon_class(plain) if is_word else ""),
+        *(meaning_rows(plain.removesuffix("'s")) if is_word else (0, 0)),
     )  # fmt: skip
 
 

@@ -42,6 +42,11 @@ class TrainedTagger:
             raise UsageError(
                 f"{path}: this is no tagger that `preceptor deid train` has written (rule tagger-file)."
             ) from None
+        if self._session.get_inputs()[0].shape[-1] != len(COLUMNS):
+            raise UsageError(
+                f"{path}: another version of Preceptor has written this tagger; train it again with `preceptor deid train` "
+                "(rule tagger-columns)."
+            )
         self._scale, self._shift = self.facts.get("calibration", (1.0, 0.0))
         self.digest = hashlib.sha256(data).hexdigest()[:12]
         self._types = [label[2:] for label in self.labels]

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from preceptor.deid.tagger.disturb import disturb
-from preceptor.deid.tagger.features import COLUMNS, rows
+from preceptor.deid.tagger.features import COLUMNS, TABLES, rows
 from preceptor.deid.tagger.lookalikes import with_lookalikes
 from preceptor.deid.tagger.network import Tagger
 from preceptor.deid.tagger.notes import AnnotatedNote, labelled
@@ -32,7 +32,7 @@ class Recipe:
     passes: int = 80
     batch: int = 8  # notes
     rate: float = 2e-3
-    width: int = 96
+    width: int = 128
     dropout: float = 0.25
     blanked: float = 0.15  # words whose form the network may not see, so that it learns to do without
     seed: int = 5
@@ -97,4 +97,6 @@ def _batches(notes: Sequence[AnnotatedNote], recipe: Recipe, draw: Random) -> An
         ends = hidden & (torch.rand(given.shape[:2]) < 0.3)
         given[..., 1][ends] = 0
         given[..., 2][ends] = 0
+        unknown = hidden & (torch.rand(given.shape[:2]) < 0.5)
+        given[..., len(TABLES) :][unknown] = 0
         yield given, mask, torch.from_numpy(wanted)

@@ -1,0 +1,160 @@
+"""`preceptor deid review`: documents that a person should look at, and what they say of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from preceptor.cli._common import columns, emit, json_option, settings, workspace
+from preceptor.errors import UsageError
+
+if TYPE_CHECKING:
+    from preceptor.privacy.reviews import Item
+    from preceptor.release.store import Store
+    from preceptor.versions import DatasetVersion
+
+_SAMPLE = 50  # documents; none with a miss among them bounds the share with one at 7 % (95 % interval)
+_batch = click.option("--batch", help="[default: the newest]")
+_sample = click.option("--sample", type=click.IntRange(min=0), default=_SAMPLE, show_default=True, help="Documents drawn for the miss rate.")  # fmt: skip
+
+
+def release_store() -> Store:
+    """The release record of this home."""
+    from preceptor.release.store import open_store
+
+    return open_store(workspace(), settings().vault)
+
+
+def clean_version(batch: str | None) -> tuple[str, DatasetVersion]:
+    """A batch, the newest if none is named, and its clean version. Raises `UsageError` if there is none."""
+    from preceptor.deid.stage import stage_of
+    from preceptor.versions import latest
+
+    data = workspace().data
+    stages = sorted(p.name for p in data.glob(f"{stage_of('*')}") if (p / "latest").exists())
+    known = [name.removeprefix(stage_of("")) for name in stages]
+    if not known:
+        raise UsageError("No batch has been de-identified in this home yet: `preceptor run` does it.")
+    chosen = batch or known[-1]
+    version = latest(data, stage_of(chosen)) if chosen in known else None
+    if version is None:
+        raise UsageError(f"There is no de-identified batch {chosen}; there are {', '.join(known)}.")
+    return chosen, version
+
+
+@click.group()
+def review() -> None:
+    """Documents to look at: withheld by the leak check, drawn for the miss rate, or with a word nobody knows."""
+
+
+@review.command("list")
+@_batch
+@_sample
+@json_option
+def list_(batch: str | None, sample: int, as_json: bool) -> None:
+    """Show what nobody has looked at yet: references and rules, no text."""
+    from preceptor.privacy.reviews import decisions, items, open_items
+
+    batch, version = clean_version(batch)
+    found = open_items(items(version, sample), decisions(release_store(), batch))
+    rows = [
+        {
+            "document": item.document_ref,
+            "patient": item.patient_ref,
+            "reason": item.reason,
+            "rules": item.rules,
+        }
+        for item in found
+    ]
+    shown = [
+        (
+            item.document_ref,
+            item.patient_ref,
+            item.reason,
+            ", ".join(f"{k} {n}" for k, n in item.rules.items()),
+        )
+        for item in found
+    ]
+    emit(
+        {"batch": batch, "version": version.name, "open": rows},
+        as_json,
+        columns(shown, ("document", "patient", "reason", "rules")) if rows else "Nothing is left to look at.",
+    )
+
+
+@review.command()
+@click.argument("document")
+@_batch
+def show(document: str, batch: str | None) -> None:
+    """Print one de-identified document, stand-ins between ⟦ ⟧, doubtful places between «« »». The vault notes it.
+
+    It may hold an identifier: that is what you look for. Do this only where nobody looks over your shoulder.
+    """
+    from preceptor.deid.batch import scrub_documents
+    from preceptor.deid.engine import Deidentifier
+    from preceptor.deid.tagger.stage import chosen_tagger
+    from preceptor.keys import deid_secret
+    from preceptor.vault import open_vault
+
+    batch, _ = clean_version(batch)
+    ours, chosen = workspace(), settings().deid
+    chosen = chosen.model_copy(update={"tagger": chosen_tagger(chosen.tagger, ours.data)})
+    vault = open_vault(ours, settings().vault)
+    try:
+        patients = vault.patients_of(batch)
+        patient = next((p for p in patients if document in vault.document_refs(p)), None)
+        if patient is None:
+            raise UsageError(f"Batch {batch} holds no document {document}.")
+        why = "review of de-identification"
+        documents = list(vault.documents(batch, why=why, without=patients - {patient}))
+        records = vault.records({patient}, why=why)
+    finally:
+        vault.close()
+    engine = Deidentifier(chosen, deid_secret(ours, settings().vault))
+    result = next(r for r in scrub_documents(documents, records, engine) if r.document_ref == document)
+    marks = [(c, "⟦") for _, _, c, _ in result.moves] + [(d, "⟧") for _, _, _, d in result.moves]
+    marks += [(leak.start, "««") for leak in result.leaks] + [(leak.end, "»»") for leak in result.leaks]
+    out, text = "", result.text
+    for at, mark in sorted(marks, reverse=True):
+        out, text = mark + text[at:] + out, text[:at]
+    click.echo(text + out)
+
+
+@review.command()
+@click.argument("document")
+@click.option("--verdict", type=click.Choice(["clean", "leak"]), required=True)
+@click.option("--missed", type=click.IntRange(min=0), default=0, help="Identifiers left in it.")
+@click.option("--as", "as_user", required=True, metavar="USER", help="Who signs: reviewer, privacy or admin.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@click.option("--reason", default="", metavar="TEXT", help="Signed along. Name no patient.")
+@_batch
+@_sample
+@json_option
+def decide(
+    document: str,
+    verdict: Literal["clean", "leak"],
+    missed: int,
+    as_user: str,
+    password_stdin: bool,
+    reason: str,
+    batch: str | None,
+    sample: int,
+    as_json: bool,
+) -> None:
+    """Sign what you saw. `clean` lets a withheld document go on, `leak` withholds any, from the next run on."""
+    from preceptor.cli.users import read_password
+    from preceptor.privacy import reviews
+
+    batch, version = clean_version(batch)
+    item: Item | None = next((i for i in reviews.items(version, sample) if i.document_ref == document), None)
+    if item is None:
+        raise UsageError(
+            f"{document} is not in the review queue of batch {batch}: `preceptor deid review list`."
+        )
+    password = read_password(password_stdin, confirm=False)
+    event = reviews.decide(
+        release_store(), item, batch, version, verdict, missed, as_user=as_user, password=password, reason=reason
+    )  # fmt: skip
+    facts = {"event": event.id, "document": document, "by": event.actor, "at": event.at, **event.payload}
+    emit(facts, as_json, f"{event.actor} found {document} {verdict} (event {event.id}).")
