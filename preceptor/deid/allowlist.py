@@ -36,6 +36,12 @@ _DOSE = regex.compile(
     regex.I,
 )
 _RATIO = regex.compile(r"\d{1,2}(?:\.\d)?\s?[/-]\s?\d{1,3}")
+# "4/5 strength", "2/6 systolic murmur", "3/4 pack", "8/10 pain"
+_MEASURED_AFTER = regex.compile(
+    r"[+-]?\s(?:muscle |motor |grip |systolic |diastolic |holosystolic |ejection |global |overall )*"
+    r"(?:strength|power|murmur|intensity|pain|packs?|ppd|criteria|recall|words|objects|items|points|pulses|reflexes|effort|range)\b",
+    regex.I,
+)
 _REACH = 40  # characters on each side that are looked at
 
 
@@ -65,7 +71,9 @@ def _is_term(text: str, span: Span) -> bool:
 
 def _is_measure(text: str, span: Span) -> bool:
     before = [fold(w) for w in _WORD.findall(text[max(0, span.start - _REACH) : span.start].split("\n")[-1])]
-    return bool(before) and (before[-1] in lexicon("scores") or before[-1] in lexicon("anatomy"))
+    if before and (before[-1] in lexicon("scores") or before[-1] in lexicon("anatomy")):
+        return True
+    return _MEASURED_AFTER.match(text, span.end) is not None
 
 
 @cache

@@ -184,10 +184,9 @@ def test_the_leak_check_finds_what_was_left_and_says_only_where():
     assert {leak.type for leak in left} >= {"PATIENT"}
     assert len(left) >= 2
     assert "uackenbush" not in repr(left)
-    assert (
-        leaks([("PATIENT", "Wilhelmina Quackenbush")], RECORD, original, "Mrs. Alder, record ZZ 110043.")
-        == []
-    )
+    clean = "Mrs. Alder, record ZZ 110043."
+    replaced = [(0, 22, 5, 10), (28, 37, 19, 28)]
+    assert leaks([("PATIENT", "Wilhelmina Quackenbush")], RECORD, original, clean, replaced) == []
 
 
 def test_labels_are_scrubbed_with_the_note_and_evidence_still_quotes_it(engine):
