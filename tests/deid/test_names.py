@@ -335,3 +335,13 @@ def test_a_web_address_keeps_its_shape_at_a_host_nobody_can_own(value):
     assert new.startswith("https://") == value.startswith("https://")
     assert ("www." in new) == ("www." in value)
     assert ("/" in new.removeprefix("https://")) == ("/" in value.removeprefix("https://"))
+
+
+@pytest.mark.parametrize("origin", sorted(origins._listed()))
+@pytest.mark.parametrize("first", ["Xu", "Xu-xu", "Scott", "Amy"])
+def test_any_first_name_beside_a_surname_of_any_origin_gets_a_stand_in(origin, first):
+    last = origins.pool(origin, "last")[0]
+    name = f"{first} {last}"
+    new = surrogates(None, [("PATIENT", name)]).replace("PATIENT", name)
+    assert new.split()
+    assert first not in new.split()

@@ -131,7 +131,7 @@ def _pools() -> dict[str, tuple[tuple[str, ...], ...]]:
         provider.seed_instance(7)
         first += [provider.first_name() for _ in range(150)]
         last += [provider.last_name() for _ in range(150)]
-    census_first = tuple(sorted({*census("male"), *census("female")}, key=first_name_rank))
+    census_first = tuple(sorted(sorted({*census("male"), *census("female")}), key=first_name_rank))
     census_last = tuple(sorted(census("last"), key=surname_rank))
     words = tuple(
         sorted(
