@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import resource
 import runpy
 import subprocess
@@ -142,6 +143,55 @@ def worse(given: argparse.Namespace) -> dict[str, Any]:
         rows = [{**gold_row(n), "patient_id": n.patient} for n in disturbed(notes, way)]
         out[way] = brief(score(rows, by_patient(rows, ours, False)))
     return out
+
+
+def groups(given: argparse.Namespace) -> dict[str, Any]:
+    """Without the record, all people of the notes renamed: to names of one origin, frequent or rare names, men or women."""
+    from preceptor.deid.scoring import score
+    from preceptor.deid.surrogates import origins, pools
+    from preceptor.deid.types import PEOPLE
+
+    named = {
+        **{
+            origin: (origins.pool(origin, "male") + origins.pool(origin, "female"), origins.pool(origin, "last"))
+            for origin in sorted(origins._listed())
+        },
+        "frequent in the US": (pools.ranked("female", 0) + pools.ranked("male", 0), pools.ranked("last", 0)),
+        "rare in the US": (pools.ranked("female", 3) + pools.ranked("male", 3), pools.ranked("last", 3)),
+        "women": (pools.ranked("female", 1), pools.ranked("last", 2)),
+        "men": (pools.ranked("male", 1), pools.ranked("last", 2)),
+    }
+    ours, out = engine(), {}
+    for group, (firsts, lasts) in named.items():
+        firsts = firsts or origins.pool(group, "male", True) + origins.pool(group, "female", True)
+        rows = [_renamed(row, firsts, lasts, PEOPLE) for row in annotated(given.data)]
+        found = score(rows, by_patient(rows, ours, False))["per_type"]
+        spans = sum(found[kind][1] for kind in PEOPLE)
+        out[group] = round(sum(found[kind][0] * found[kind][1] for kind in PEOPLE) / spans, 4)
+    return out
+
+
+def _renamed(row: Row, firsts: Sequence[str], lasts: Sequence[str], people: frozenset[str]) -> Row:
+    """The note with the words of its people's names replaced, the same word by the same, its case kept."""
+    import zlib
+
+    text, spans, at = "", [], 0
+    for span in sorted(row["spans"], key=lambda s: s["start"]):
+        text += row["text"][at : span["start"]]
+        value = row["text"][span["start"] : span["end"]]
+        if span["type"] in people:
+            words = re.findall(r"[^\W\d_]{3,}", value)
+
+            def other(match: re.Match[str], last: str = words[-1] if words else "") -> str:
+                pool = lasts if match.group() == last else firsts
+                new = pool[zlib.crc32(match.group().lower().encode()) % len(pool)]
+                return new.upper() if match.group().isupper() else new.lower() if match.group().islower() else new
+
+            value = re.sub(r"[^\W\d_]{3,}", other, value)
+        spans.append({"start": len(text), "end": len(text) + len(value), "type": span["type"]})
+        text += value
+        at = span["end"]
+    return {**row, "text": text + row["text"][at:], "spans": spans}
 
 
 def medicine(given: argparse.Namespace) -> dict[str, Any]:
@@ -273,6 +323,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "quality": quality,
     "presidio quality": presidio_quality,
     "worse": worse,
+    "groups": groups,
     "medicine": medicine,
     "presidio speed": presidio_speed,
     "speed": speed,
@@ -301,6 +352,9 @@ def _print(found: dict[str, dict[str, Any]]) -> None:
         for key, (recall, n) in rows.items():
             peer = found.get("presidio quality", {}).get("default", {}).get(table, {}).get(key, ["-"])[0]
             print(f"| {key} | {n} | {recall} | {found['quality']['without'][table][key][0]} | {peer} |")
+    print("\n| names of people, without record | recall |\n|---|---|")
+    for group, recall in found["groups"].items():
+        print(f"| {group} | {recall} |")
     print(f"\nfalse alarms per 1,000 tokens where nothing identifies: {found['medicine']}")
     base = found.get("presidio speed", {}).get("notes/s")
     print("\n| speed | notes/s | times stock Presidio | peak MB |\n|---|---|---|---|")

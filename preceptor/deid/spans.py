@@ -51,7 +51,8 @@ def resolve(spans: Iterable[Span], text: str) -> list[Span]:
         kin = [k for k in touched if same_family(k.type, span.type)]
         if kin and (len(kin) == 1 or span.type in NUMBERS):  # two people under one span stay two
             low, high = min(span.start, *(k.start for k in kin)), max(span.end, *(k.end for k in kin))
-            others = [k for k in kept if k not in kin]
+            joined = set(map(id, kin))
+            others = [k for k in kept if id(k) not in joined]
             if all(k.end <= low or k.start >= high for k in others) and "\n" not in text[low:high].strip():
                 kept = [*others, Span(low, high, kin[0].type, kin[0].score, kin[0].source)]
                 continue

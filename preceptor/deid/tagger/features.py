@@ -50,11 +50,13 @@ Rows = npt.NDArray[np.int32]  # (tokens, columns)
 def rows(text: str, tokens: Sequence[Token]) -> Rows:
     """The features of every token: (tokens, 8), the columns `COLUMNS`."""
     found = np.empty((len(tokens), len(COLUMNS)), np.int32)
-    ends = 0
-    for n, token in enumerate(tokens):
-        found[n, _OF_WORD] = word_features(token.text)
-        found[n, _LAYOUT] = _layout(text, ends, token)
+    layouts, ends = [], 0
+    for token in tokens:
+        layouts.append(_layout(text, ends, token))
         ends = token.end
+    if tokens:
+        found[:, _OF_WORD] = [word_features(token.text) for token in tokens]
+        found[:, _LAYOUT] = layouts
     return found
 
 
