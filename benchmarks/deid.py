@@ -153,7 +153,10 @@ def groups(given: argparse.Namespace) -> dict[str, Any]:
 
     named = {
         **{
-            origin: (origins.pool(origin, "male") + origins.pool(origin, "female"), origins.pool(origin, "last"))
+            origin: (
+                origins.pool(origin, "male") + origins.pool(origin, "female"),
+                origins.pool(origin, "last"),
+            )
             for origin in sorted(origins._listed())
         },
         "frequent in the US": (pools.ranked("female", 0) + pools.ranked("male", 0), pools.ranked("last", 0)),
@@ -185,7 +188,13 @@ def _renamed(row: Row, firsts: Sequence[str], lasts: Sequence[str], people: froz
             def other(match: re.Match[str], last: str = words[-1] if words else "") -> str:
                 pool = lasts if match.group() == last else firsts
                 new = pool[zlib.crc32(match.group().lower().encode()) % len(pool)]
-                return new.upper() if match.group().isupper() else new.lower() if match.group().islower() else new
+                return (
+                    new.upper()
+                    if match.group().isupper()
+                    else new.lower()
+                    if match.group().islower()
+                    else new
+                )
 
             value = re.sub(r"[^\W\d_]{3,}", other, value)
         spans.append({"start": len(text), "end": len(text) + len(value), "type": span["type"]})
