@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from preceptor.versions import DatasetVersion
 
 _SAMPLE = 50  # documents; none with a miss among them bounds the share with one at 7 % (95 % interval)
+_MARKS = ("»»", "⟧", "⟦", "««")  # in this order where several stand at one place
 _batch = click.option("--batch", help="[default: the newest]")
 _sample = click.option("--sample", type=click.IntRange(min=0), default=_SAMPLE, show_default=True, help="Documents drawn for the miss rate.")  # fmt: skip
 
@@ -116,7 +117,7 @@ def show(document: str, batch: str | None) -> None:
     marks = [(c, "⟦") for _, _, c, _ in result.moves] + [(d, "⟧") for _, _, _, d in result.moves]
     marks += [(leak.start, "««") for leak in result.leaks] + [(leak.end, "»»") for leak in result.leaks]
     out, text = "", result.text
-    for at, mark in sorted(marks, reverse=True):
+    for at, mark in sorted(marks, key=lambda pair: (pair[0], _MARKS.index(pair[1])), reverse=True):
         out, text = mark + text[at:] + out, text[:at]
     click.echo(text + out)
 
