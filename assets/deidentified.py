@@ -21,13 +21,12 @@ def phi_tagger(context: dg.AssetExecutionContext, workspace: WorkspaceResource) 
     """The network that finds names, places and the like, trained again from the annotated notes that come with Preceptor
     and those of the setting `deid.annotations`. It is used where `deid.tagger` is `trained`; else the one that comes
     with Preceptor is. About ten minutes on two cores."""
-    from pathlib import Path
-
     from preceptor.deid.tagger.notes import annotated_notes
     from preceptor.deid.tagger.stage import make_tagger
     from preceptor.deid.tagger.training import Recipe
+    from preceptor.settings import resolve_path
 
-    notes = annotated_notes([Path(name) for name in workspace.settings().deid.annotations])
+    notes = annotated_notes([resolve_path(name) for name in workspace.settings().deid.annotations])
     version = make_tagger(workspace.workspace().data, notes, Recipe(), progress(context, "passes"))
     facts = version.facts
     return dg.MaterializeResult(
@@ -67,10 +66,8 @@ def deidentified_documents(
     from preceptor.keys import deid_secret
     from preceptor.privacy.report import write_report
     from preceptor.privacy.reviews import decisions, reviewed
-    from preceptor.release.store import open_store
 
-    store = open_store(workspace.workspace(), workspace.settings().vault)
-    with workspace.vault() as vault:
+    with workspace.record() as record, workspace.vault() as vault:
         version = deidentify_batch(
             vault,
             context.partition_key,
@@ -79,10 +76,9 @@ def deidentified_documents(
             deid_secret(workspace.workspace()),
             progress(context, "documents"),
             unusable_patients(vault, workspace.settings().intake),
-            reviewed(decisions(store, context.partition_key)),
+            reviewed(decisions(record, context.partition_key)),
         )
-    page, report = write_report(version, store, context.partition_key, workspace.workspace().reports)
-    store.close()
+        page, report = write_report(version, record, context.partition_key, workspace.workspace().reports)
     facts = version.facts
     return dg.MaterializeResult(
         data_version=dg.DataVersion(version.name),

@@ -166,7 +166,6 @@ def groups(given: argparse.Namespace) -> dict[str, Any]:
     }
     ours, out = engine(), {}
     for group, (firsts, lasts) in named.items():
-        firsts = firsts or origins.pool(group, "male", True) + origins.pool(group, "female", True)
         rows = [_renamed(row, firsts, lasts, PEOPLE) for row in annotated(given.data)]
         found = score(rows, by_patient(rows, ours, False))["per_type"]
         spans = sum(found[kind][1] for kind in PEOPLE)

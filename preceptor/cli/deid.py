@@ -13,6 +13,7 @@ from preceptor.cli._common import emit, json_option, settings, workspace
 from preceptor.cli.deid_review import review
 from preceptor.errors import UsageError
 from preceptor.progress import reporter
+from preceptor.settings import resolve_path
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 OUT = click.Path(dir_okay=False, path_type=Path)
@@ -52,19 +53,13 @@ def scrub(
     """
     from concurrent.futures import ProcessPoolExecutor
 
-    from preceptor.deid.tagger.stage import chosen_tagger
+    from preceptor.deid.tagger.chosen import with_chosen_tagger
     from preceptor.keys import deid_secret
     from preceptor.versions import write_atomic
 
     known = {str(row.get("patient_id")): row for _, row in _rows(records)} if records else {}
-    chosen = settings().deid
-    asked = {"mode": mode, "policy": policy}
-    chosen = chosen.model_copy(
-        update={
-            **{key: value for key, value in asked.items() if value},
-            "tagger": chosen_tagger(chosen.tagger, workspace().data),
-        }
-    )
+    asked = {key: value for key, value in (("mode", mode), ("policy", policy)) if value}
+    chosen = with_chosen_tagger(settings().deid.model_copy(update=asked), workspace().data)
     groups: dict[str, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
     for line, row in _rows(source):
         if not isinstance(row.get("text"), str) or "note_id" not in row:
@@ -122,13 +117,13 @@ def train(notes: tuple[Path, ...], passes: int | None, out: Path | None, as_json
     import dataclasses
     import shutil
 
+    from preceptor.deid.tagger.chosen import FILE as MODEL_FILE
     from preceptor.deid.tagger.notes import annotated_notes
-    from preceptor.deid.tagger.stage import FILE as MODEL_FILE
     from preceptor.deid.tagger.stage import make_tagger
     from preceptor.deid.tagger.training import Recipe
 
     recipe = dataclasses.replace(Recipe(), passes=passes) if passes else Recipe()
-    more = [*(Path(name) for name in settings().deid.annotations), *notes]
+    more = [*(resolve_path(name) for name in settings().deid.annotations), *notes]
     version = make_tagger(workspace().data, annotated_notes(more), recipe, reporter("passes"))
     if out:
         shutil.copyfile(version.path / MODEL_FILE, out)

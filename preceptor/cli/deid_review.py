@@ -28,8 +28,11 @@ def release_store() -> Store:
 
 
 def clean_version(batch: str | None) -> tuple[str, DatasetVersion]:
-    """A batch, the newest if none is named, and its clean version. Raises `UsageError` if there is none."""
-    from preceptor.deid.stage import stage_of
+    """A batch, the newest if none is named, and its clean version.
+
+    Raises `UsageError` if there is none, or one that was made before there were reviews.
+    """
+    from preceptor.deid.stage import DOUBTS, stage_of
     from preceptor.versions import latest
 
     data = workspace().data
@@ -41,6 +44,11 @@ def clean_version(batch: str | None) -> tuple[str, DatasetVersion]:
     version = latest(data, stage_of(chosen)) if chosen in known else None
     if version is None:
         raise UsageError(f"There is no de-identified batch {chosen}; there are {', '.join(known)}.")
+    if not (version.path / DOUBTS).exists():
+        raise UsageError(
+            f"Batch {chosen} was de-identified by an earlier version of Preceptor, which knew no reviews; run "
+            "`preceptor run` again."
+        )
     return chosen, version
 
 
@@ -94,21 +102,20 @@ def show(document: str, batch: str | None) -> None:
     """
     from preceptor.deid.batch import scrub_documents
     from preceptor.deid.engine import Deidentifier
-    from preceptor.deid.tagger.stage import chosen_tagger
+    from preceptor.deid.tagger.chosen import with_chosen_tagger
     from preceptor.keys import deid_secret
+    from preceptor.privacy.reviews import patients_of
     from preceptor.vault import open_vault
 
-    batch, _ = clean_version(batch)
-    ours, chosen = workspace(), settings().deid
-    chosen = chosen.model_copy(update={"tagger": chosen_tagger(chosen.tagger, ours.data)})
+    batch, version = clean_version(batch)
+    patient = patients_of(version).get(document)
+    if patient is None:
+        raise UsageError(f"Batch {batch} holds no document {document}.")
+    ours, chosen = workspace(), with_chosen_tagger(settings().deid, workspace().data)
     vault = open_vault(ours, settings().vault)
     try:
-        patients = vault.patients_of(batch)
-        patient = next((p for p in patients if document in vault.document_refs(p)), None)
-        if patient is None:
-            raise UsageError(f"Batch {batch} holds no document {document}.")
         why = "review of de-identification"
-        documents = list(vault.documents(batch, why=why, without=patients - {patient}))
+        documents = list(vault.documents(batch, why=why, without=vault.patients_of(batch) - {patient}))
         records = vault.records({patient}, why=why)
     finally:
         vault.close()

@@ -106,9 +106,10 @@ def _base_model() -> Line:
 
 def _tagger() -> Line:
     from preceptor.deid.detection import tagger_of
+    from preceptor.deid.tagger.chosen import chosen_tagger
 
     try:
-        tagger = tagger_of(settings().deid.tagger)
+        tagger = tagger_of(chosen_tagger(settings().deid.tagger, workspace().data))
     except UsageError as error:
         return "error", str(error), "Name a file of `preceptor deid train` in deid.tagger, or leave it empty."
     if tagger is None:
@@ -121,7 +122,6 @@ def _tagger() -> Line:
 
 
 def _key() -> Line:
-    from preceptor.errors import PreceptorError
     from preceptor.keys import KEYRING
     from preceptor.vault.keyring import read_header, unlock
     from preceptor.vault.opening import provider_of
@@ -133,7 +133,7 @@ def _key() -> Line:
         header = read_header(path)
         provider = provider_of(workspace(), header)
         unlock(path, provider)
-    except PreceptorError as error:
+    except UsageError as error:
         return "error", str(error), "docs/vault.md says where each kind of key is looked for."
     return _local_key() if header.provider == "local" else ("ok", provider.describe(), "")
 

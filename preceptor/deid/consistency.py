@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import regex
 
 from preceptor.deid.name_matching import NameFinder, name_words
+from preceptor.deid.searching import Searchable
 from preceptor.deid.tokens import case_style, fold
 from preceptor.deid.types import DIRECT, NUMBERS, PEOPLE, REPEATED
 from preceptor.deid.words import clinical_words, is_ordinary, lexicon
@@ -32,16 +33,14 @@ class Repeats:
                 elif _is_telling(s.type, value):
                     values.setdefault(value, s.type)
         self._names = NameFinder([(kind, words) for words, kind in people.items()], _SOURCE)
-        self._values = [(value.casefold().split(), kind) for value, kind in values.items()]
+        self._values = [(value.split(), kind) for value, kind in values.items()]
 
     def find(self, text: str) -> list[Span]:
         """The spans in a text."""
         found = self._names.find(text)
-        low, mixed = text.casefold(), case_style(text) == "mixed"
-        if len(low) != len(text):  # a letter that folds into two: offsets would be off
-            low = text.lower() if len(text.lower()) == len(text) else text
+        searchable, mixed = Searchable(text), case_style(text) == "mixed"
         for words, kind in self._values:
-            for start, end in _occurrences(words, low):
+            for start, end in searchable.phrases(words):
                 if kind in NUMBERS or not mixed or text[start].isupper() or not is_ordinary(words[0]):
                     found.append(Span(start, end, kind, 0.7, _SOURCE))
         return found
@@ -66,21 +65,3 @@ def _is_telling(kind: str, value: str) -> bool:
     if kind in NUMBERS and sum(c.isdigit() for c in value) < 4 and not regex.search(r"\p{L}", value):
         return False
     return kind in _SAID_BY_FORM or not all(is_ordinary(word) for word in value.split())
-
-
-def _occurrences(words: Sequence[str], text: str) -> Iterable[tuple[int, int]]:
-    """Where the words follow each other in a text, blanks of any kind between them, no letter or digit around them."""
-    start = text.find(words[0])
-    while start >= 0:
-        end = start + len(words[0])
-        for word in words[1:]:
-            after = end
-            while after < len(text) and text[after].isspace():
-                after += 1
-            if after == end or not text.startswith(word, after):
-                break
-            end = after + len(word)
-        else:
-            if not (text[start - 1 : start].isalnum() or text[end : end + 1].isalnum()):
-                yield start, end
-        start = text.find(words[0], start + 1)

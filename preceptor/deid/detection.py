@@ -16,13 +16,13 @@ import regex
 from preceptor.deid.allowlist import is_medicine
 from preceptor.deid.recognizers.gate import Gate
 from preceptor.deid.recognizers.rule import Recognizer, Rule, RuleRecognizer
+from preceptor.deid.tagger.chosen import NO_TAGGER
 from preceptor.records import Span
 from preceptor.settings import DeidSettings
 
 if TYPE_CHECKING:
     from preceptor.deid.tagger.tagging import TrainedTagger
 
-_NO_TAGGER = "none"
 _BEFORE_DAY = regex.compile(r"\b(?:next|last|this|the|coming|past|following) $", regex.I)
 _DAY = regex.compile(
     r"(?:mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b|\d{1,2}(?:st|nd|rd|th)\b",
@@ -85,7 +85,7 @@ def tagger_of(name: str) -> TrainedTagger | None:
     """The tagger that a setting names: a file, `none`, or, for nothing, the one that comes with Preceptor."""
     from preceptor.deid.tagger.tagging import MODEL, load_tagger
 
-    if name == _NO_TAGGER:
+    if name == NO_TAGGER:
         return None
     return load_tagger(Path(name) if name else MODEL)
 

@@ -15,6 +15,7 @@ import regex
 
 from preceptor.deid.name_matching import name_words, near
 from preceptor.deid.record_matching import people_of
+from preceptor.deid.searching import Searchable, unseparated
 from preceptor.deid.tokens import Token, case_style, fold, tokenize
 from preceptor.deid.types import KEPT, NUMBERS, PEOPLE
 from preceptor.deid.words import (
@@ -38,6 +39,7 @@ _LONG = regex.compile(
 )
 _RUN = regex.compile(r"[\dOolI|SB](?:[ ().-]{0,2}[\dOolI|SB]){5,}")
 _AS_DIGITS = str.maketrans("OolI|SB", "0011158")
+_FEWEST_DIGITS_KNOWN = 4  # of a number that is searched for as it is
 _FEWEST_DIGITS = 6  # of a record's number that is searched for with one digit wrong
 _SHORTEST_NAME = 5  # letters of a name that is searched for with one letter wrong
 RARE_WORD = "rare-word"
@@ -80,11 +82,11 @@ def leaks(
 
     `moves`: (start, end, new start, new end) of what was replaced, as `Scrubbed` has them.
     """
-    tokens = tokenize(scrubbed)
+    tokens, searchable = tokenize(scrubbed), Searchable(scrubbed)
     replaced = [(c, d) for _, _, c, d in moves]
     found = {
-        *_known("found", list(identifiers), tokens, scrubbed),
-        *(_known("record", _record_pairs(record), tokens, scrubbed) if record else ()),
+        *_known("found", list(identifiers), tokens, searchable),
+        *(_known("record", _record_pairs(record), tokens, searchable) if record else ()),
         *(_almost(record, tokens, scrubbed, replaced) if record else ()),
         *_shapes(original, scrubbed),
         *_unexplained(tokens, scrubbed, replaced),
@@ -97,7 +99,9 @@ def leaks(
     return sorted(found, key=lambda leak: (leak.start, leak.end, leak.rule))
 
 
-def _known(rule: str, pairs: list[tuple[str, str]], tokens: Sequence[Token], scrubbed: str) -> Iterator[Leak]:
+def _known(
+    rule: str, pairs: list[tuple[str, str]], tokens: Sequence[Token], searchable: Searchable
+) -> Iterator[Leak]:
     """Values as they are: the words of names, whole phrases, numbers however they are separated."""
     words: dict[str, str] = {}
     for kind, value in pairs:
@@ -108,16 +112,14 @@ def _known(rule: str, pairs: list[tuple[str, str]], tokens: Sequence[Token], scr
                 if len(word) >= 4:
                     words.setdefault(word, kind)
         elif len(value) >= 4 and not (value.isalpha() and is_ordinary(value)):
-            run = regex.sub(r"[\s().\-/]", "", value)
-            if kind in NUMBERS and sum(c.isdigit() for c in run) < 4:
+            if kind not in NUMBERS:
+                places = searchable.phrases(value.split())
+            elif sum(c.isdigit() for c in value) >= _FEWEST_DIGITS_KNOWN:
+                places = searchable.numbers(unseparated(value))
+            else:
                 continue
-            body = (
-                r"[\s().\-/]{0,3}".join(map(regex.escape, run))
-                if kind in NUMBERS
-                else r"\s+".join(map(regex.escape, value.split()))
-            )
-            for m in regex.finditer(rf"(?<![\p{{L}}\d]){body}(?![\p{{L}}\d])", scrubbed, regex.I):
-                yield Leak(rule, kind, m.start(), m.end())
+            for start, end in places:
+                yield Leak(rule, kind, start, end)
     for t in tokens:
         low = fold(t.text).removesuffix("'s")
         if (hit := words.get(low)) and (

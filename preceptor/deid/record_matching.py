@@ -71,7 +71,7 @@ def people_of(record: PatientRecord) -> list[tuple[str, str]]:
 
 
 def known_values(record: PatientRecord) -> list[Known]:
-    """Compile everything but the names of the record, which `find_record` looks for word by word."""
+    """Compile everything but the names of the record, which `NameFinder` looks for word by word."""
     known: list[Known] = []
 
     def phrase(kind: str, value: str, source: str, exact: bool = False) -> None:

@@ -17,7 +17,7 @@ from preceptor.deid.detection import tagger_of
 from preceptor.deid.engine import Deidentifier
 from preceptor.deid.policies import POLICIES
 from preceptor.deid.reviewed import Reviewed
-from preceptor.deid.tagger.stage import chosen_tagger
+from preceptor.deid.tagger.chosen import with_chosen_tagger
 from preceptor.deid.types import KEPT
 from preceptor.progress import Progress, silent
 from preceptor.quality import require
@@ -53,7 +53,7 @@ def deidentify_batch(
     withheld, spans, spans by type and by layer, leaks by rule, k-anonymity, and what the policy states of each identifier.
     """
 
-    settings = settings.model_copy(update={"tagger": chosen_tagger(settings.tagger, data)})
+    settings = with_chosen_tagger(settings, data)
     tagger = tagger_of(settings.tagger)
     said = reviewed or Reviewed()
     left_out = sorted(vault.patients_of(batch).intersection(unusable))

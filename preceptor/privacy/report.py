@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from preceptor.deid.types import SAFE_HARBOR
-from preceptor.errors import GateRefused, UsageError
 from preceptor.privacy.reviews import Decision, decisions, process_of
 from preceptor.release.chain import Event
 from preceptor.release.store import Store
-from preceptor.release.users import authenticate
+from preceptor.release.users import entitled
 from preceptor.versions import DatasetVersion, write_atomic
 
 SIGNED = "deid_signed"
@@ -85,15 +84,7 @@ def sign(store: Store, version: DatasetVersion, *, as_user: str, password: str, 
 
     Raises `UsageError` without a reason, `GateRefused` if the role may not sign, `NotAuthenticated`.
     """
-    if not reason.strip():
-        raise UsageError("Give a reason (--reason): it is part of what is signed.")
-    store.require_intact()
-    signer = authenticate(store, as_user, password)
-    if signer.role not in MAY_SIGN:
-        raise GateRefused(
-            f"{signer.name} is {signer.role}; only {' or '.join(sorted(MAY_SIGN))} may sign a data set. "
-            "Nothing was changed."
-        )
+    signer = entitled(store, as_user, password, MAY_SIGN, "sign a data set", reason)
     payload = {
         "policy": version.facts["policy"]["policy"],
         "basis": version.facts["policy"]["basis"],

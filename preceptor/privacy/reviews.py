@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from preceptor.deid.leakcheck import RARE_WORD, Leak
+from preceptor.deid.leakcheck import Leak
 from preceptor.deid.reviewed import BY_A_PERSON, Reviewed, finding
 from preceptor.deid.stage import DOUBTS, WITHHELD
-from preceptor.errors import GateRefused, UsageError
+from preceptor.errors import UsageError
 from preceptor.release.chain import Event
 from preceptor.release.store import Store
-from preceptor.release.users import authenticate
+from preceptor.release.users import entitled
 from preceptor.tables import DOCUMENTS, read_documents, read_rows
 from preceptor.versions import DatasetVersion, digest
 
@@ -83,6 +83,12 @@ def process_of(version: DatasetVersion) -> str:
     return digest([config, version.manifest["code"]])[:12]
 
 
+def patients_of(version: DatasetVersion) -> dict[str, str]:
+    """The patient of each document of a version, withheld or not."""
+    withheld = {row["document_ref"]: row["patient_ref"] for row in read_rows(version.path / WITHHELD)}
+    return withheld | {d.document_ref: d.patient_ref for d in read_documents(version.path / DOCUMENTS)}
+
+
 def open_items(found: Sequence[Item], decided: Sequence[Decision]) -> list[Item]:
     """Those that nobody has decided yet; a withheld one is decided only for the finds that stopped it."""
     done = {(d.document_ref, d.finding if d.reason == "withheld" else d.reason) for d in decided}
@@ -115,12 +121,7 @@ def decide(
         raise UsageError(
             "A leak misses one identifier or more (--missed N); a clean document none (rule missed-count)."
         )
-    store.require_intact()
-    signer = authenticate(store, as_user, password)
-    if signer.role not in MAY_REVIEW:
-        raise GateRefused(
-            f"{signer.name} is {signer.role}; only {' or '.join(sorted(MAY_REVIEW))} may review. Nothing was changed."
-        )
+    signer = entitled(store, as_user, password, MAY_REVIEW, "review a document", None)
     payload = {
         "batch": batch,
         "version": version.name,
@@ -178,6 +179,6 @@ def _by_document(version: DatasetVersion, file: str) -> dict[str, list[dict[str,
 
 def _item(ref: str, rows: Sequence[dict[str, Any]], reason: Reason) -> Item:
     found = [Leak(r["rule"], r["type"], r["start"], r["end"]) for r in rows]
-    certain = [leak for leak in found if leak.rule != RARE_WORD]
+    certain = [leak for leak in found if not leak.is_doubt]
     rules = dict(Counter(leak.rule for leak in found))
     return Item(ref, rows[0]["patient_ref"], reason, rules, finding(certain) if reason == "withheld" else "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from preceptor.errors import GateRefused, UsageError
+from preceptor.errors import GateRefused
 from preceptor.release.chain import Event
 from preceptor.release.registry import (
     CANDIDATE,
@@ -15,7 +15,7 @@ from preceptor.release.registry import (
 )
 from preceptor.release.standing import MAY_APPROVE, MAY_REJECT, standing, unfit
 from preceptor.release.store import Store
-from preceptor.release.users import Signer, authenticate
+from preceptor.release.users import Signer, entitled
 
 
 def approve(tracking: Tracking, store: Store, ref: str, *, as_user: str, password: str, reason: str) -> Event:
@@ -25,7 +25,7 @@ def approve(tracking: Tracking, store: Store, ref: str, *, as_user: str, passwor
     approve, if the version is rejected, barred, refused by the evaluation gate, champion already, or not what
     was registered.
     """
-    signer = _signer(store, as_user, password, reason, MAY_APPROVE, "approve")
+    signer = entitled(store, as_user, password, MAY_APPROVE, "approve a version", reason)
     info = resolve(tracking, ref)
     stands = standing(store, info.ref)
     reasons = unfit(stands, info) + (["it is the champion already"] if CHAMPION in info.aliases else [])
@@ -43,7 +43,7 @@ def reject(tracking: Tracking, store: Store, ref: str, *, as_user: str, password
 
     Raises `NotAuthenticated`, or `GateRefused` if the role may not reject or the version is the champion now.
     """
-    signer = _signer(store, as_user, password, reason, MAY_REJECT, "reject")
+    signer = entitled(store, as_user, password, MAY_REJECT, "reject a version", reason)
     info = resolve(tracking, ref)
     if CHAMPION in info.aliases:
         raise GateRefused(
@@ -55,19 +55,6 @@ def reject(tracking: Tracking, store: Store, ref: str, *, as_user: str, password
     if CANDIDATE in info.aliases:
         set_alias(tracking, info.name, CANDIDATE, None)
     return event
-
-
-def _signer(store: Store, name: str, password: str, reason: str, roles: frozenset[str], deed: str) -> Signer:
-    if not reason.strip():
-        raise UsageError(f"Give a reason (--reason): it is part of what is signed when you {deed} a version.")
-    store.require_intact()
-    signer = authenticate(store, name, password)
-    if signer.role not in roles:
-        raise GateRefused(
-            f"{signer.name} is {signer.role}; only {' or '.join(sorted(roles))} may {deed} a version. "
-            "Nothing was changed."
-        )
-    return signer
 
 
 def _payload(info: VersionInfo, signer: Signer, reason: str) -> dict[str, str]:

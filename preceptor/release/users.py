@@ -120,6 +120,25 @@ def authenticate(store: Store, name: str, password: str) -> Signer:
     return Signer(row.name, row.role, private.sign)
 
 
+def entitled(
+    store: Store, name: str, password: str, roles: frozenset[str], deed: str, reason: str | None
+) -> Signer:
+    """Who has just proved their password and holds one of the roles; `deed` says what for, `approve a version`.
+
+    Raises `UsageError` for an empty reason (`None` where no reason is asked), `RecordBroken`, `NotAuthenticated`, and
+    `GateRefused` for another role.
+    """
+    if reason is not None and not reason.strip():
+        raise UsageError(f"Give a reason (--reason): it is part of what is signed when you {deed}.")
+    store.require_intact()
+    signer = authenticate(store, name, password)
+    if signer.role not in roles:
+        raise GateRefused(
+            f"{signer.name} is {signer.role}; only {' or '.join(sorted(roles))} may {deed}. Nothing was changed."
+        )
+    return signer
+
+
 def ensure_demo_approver(store: Store, *, actor: str = "demo") -> str | None:
     """Make the demo profile's approver if it is not there; return its password then, and only then.
 

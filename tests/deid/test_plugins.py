@@ -104,6 +104,7 @@ def test_detection_imports_no_presidio_and_no_torch():
 
     code = (
         "import sys; from preceptor.deid.engine import Deidentifier; from preceptor.settings import DeidSettings; "
+        "import preceptor.deid.stage, preceptor.privacy.report, preceptor.cli.deid; "
         "Deidentifier(DeidSettings(), bytes(32)).scrub_patient('p', ['Seen by Dr. Quill on 3/14.']); print(*sys.modules)"
     )
     done = subprocess.run(

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from preceptor.deid.tagger import calibration
+from preceptor.deid.tagger.chosen import FILE, chosen_tagger
 from preceptor.deid.tagger.disturb import capitals, cropped, lower_case, mistyped, rewrapped, scanned
 from preceptor.deid.tagger.evaluating import gold_row, measured
 from preceptor.deid.tagger.exporting import onnx_bytes
@@ -18,11 +19,11 @@ from preceptor.deid.tagger.lookalikes import with_lookalikes
 from preceptor.deid.tagger.network import Tagger
 from preceptor.deid.tagger.notes import OWN, annotated_notes, from_rows, labelled, read_marked
 from preceptor.deid.tagger.redraw import redraw
-from preceptor.deid.tagger.stage import CARD, FILE, chosen_tagger, is_held_out, make_tagger
+from preceptor.deid.tagger.stage import CARD, is_held_out, make_tagger
 from preceptor.deid.tagger.tagging import TrainedTagger, load_tagger
 from preceptor.deid.tagger.training import LABELS, Recipe
 from preceptor.deid.tokens import tokenize
-from preceptor.errors import PreceptorError, UsageError
+from preceptor.errors import UsageError
 from preceptor.records import Span
 
 MARKED = """=== n1
@@ -210,9 +211,14 @@ def test_training_makes_a_version_with_a_card_and_the_same_one_again(tmp_path, s
 
 
 def test_no_trained_tagger_is_a_clear_error(tmp_path):
-    with pytest.raises(PreceptorError, match="phi-tagger"):
+    with pytest.raises(UsageError, match="no-tagger"):
         chosen_tagger("trained", tmp_path)
     assert chosen_tagger("", tmp_path) == ""
+
+
+def test_a_file_that_is_not_there_is_a_clear_error(tmp_path):
+    with pytest.raises(UsageError, match="tagger-file"):
+        TrainedTagger(tmp_path / "none.onnx")
 
 
 def test_training_learns(small):

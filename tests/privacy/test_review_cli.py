@@ -85,3 +85,18 @@ def test_an_unknown_document_or_batch_is_named_and_nothing_else(run, batch):
 
 def test_before_anything_was_deidentified(run):
     assert "preceptor run" in run("deid", "report", code=2)
+
+
+def test_a_version_from_before_there_were_reviews_is_said_to_be_one(run, batch, tmp_path):
+    for file in (tmp_path / "home" / "data").glob("deid-*/*/doubts.parquet"):
+        file.unlink()
+    assert "earlier version" in run("deid", "report", code=2)
+
+
+def test_a_tagger_that_was_never_trained_is_named_before_anything_is_read(run, tmp_path):
+    (tmp_path / "config.yaml").write_text("deid:\n  tagger: trained\n")
+    (tmp_path / "in.jsonl").write_text('{"note_id": 1, "text": "Knee pain."}\n')
+    assert "no-tagger" in run(
+        "deid", "scrub", str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl"), code=2
+    )
+    assert not (tmp_path / "out.jsonl").exists()

@@ -349,9 +349,7 @@ class Names:
         kind = "male" if self._sex(low) == "M" else "female"
         origin = self._origin(low, "first")
         if origin:
-            hyphened = "-" in low and origin in _HYPHENED
-            # Some origins have hardly a name without a hyphen (Korean), most none with one.
-            return origins.pool(origin, kind, hyphened) or origins.pool(origin, kind, not hyphened)
+            return origins.pool(origin, kind, "-" in low and origin in _HYPHENED)
         if low in _short_forms():
             return _with_short_forms(kind)
         return pools.census_pool(kind, low)

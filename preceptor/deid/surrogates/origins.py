@@ -93,10 +93,10 @@ def told(name: str, kind: Kind) -> tuple[str, ...]:
 
 @cache
 def pool(origin: str, kind: Kind, hyphened: bool = False, prefix: str = "") -> tuple[str, ...]:
-    """Names of an origin, those with a hyphen or those without; `prefix` ("o'", "mc") as the name has it."""
-    names = [
-        n for n in _listed()[origin][kind] if pools.usable(n.replace("-", "")) and ("-" in n) == hyphened
-    ]
+    """Names of an origin, those with a hyphen or those without, or what there is of either: Korean first names all have
+    one. `prefix` ("o'", "mc") as the name has it."""
+    usable = [n for n in _listed()[origin][kind] if pools.usable(n.replace("-", ""))]
+    names = [n for n in usable if ("-" in n) == hyphened] or usable
     fitting = [n for n in names if fold(n).startswith(prefix)] if prefix else names
     return tuple(fitting or names)
 

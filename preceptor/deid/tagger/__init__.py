@@ -2,6 +2,6 @@
 
     text ──features──▶ a row of numbers a token ──network──▶ probabilities of labels ──decoding──▶ spans
 
-Training needs torch, tagging only ONNX Runtime. `training.py` makes the model that is in `model/` again from the
-annotated notes of examples/annotated-notes.
+Training needs torch, tagging only ONNX Runtime. `preceptor deid train` makes `model.onnx` again from the notes in
+`annotated/`.
 """

@@ -14,16 +14,16 @@ import numpy as np
 
 from preceptor.deid import VERSION
 from preceptor.deid.tagger import calibration
+from preceptor.deid.tagger.chosen import FILE, STAGE
 from preceptor.deid.tagger.evaluating import evaluate
 from preceptor.deid.tagger.exporting import onnx_bytes
 from preceptor.deid.tagger.notes import AnnotatedNote, labelled
 from preceptor.deid.tagger.tagging import TrainedTagger
 from preceptor.deid.tagger.training import Recipe, train
 from preceptor.progress import Progress, silent
-from preceptor.versions import DatasetVersion, digest, make_version, newest, write_atomic
+from preceptor.versions import DatasetVersion, digest, make_version, write_atomic
 
-STAGE, FILE, CARD = "phi-tagger", "model.onnx", "card.json"
-TRAINED = "trained"  # the value of the setting deid.tagger
+CARD = "card.json"
 _FOLDS = 6  # one patient in so many is held out
 
 
@@ -72,14 +72,6 @@ def make_tagger(
         code=VERSION,
         write=write,
     )
-
-
-def chosen_tagger(name: str, root: Path) -> str:
-    """What a setting's name stands for in a home: `trained` is the newest version of this stage; others are themselves.
-
-    Raises `PreceptorError` if none was trained.
-    """
-    return str(newest(root, STAGE).path / FILE) if name == TRAINED else name
 
 
 def is_held_out(note: AnnotatedNote) -> bool:

@@ -32,8 +32,8 @@ class TrainedTagger:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3
-        data = path.read_bytes()
         try:
+            data = path.read_bytes()
             self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
             properties = self._session.get_modelmeta().custom_metadata_map
             self.labels: list[str] = json.loads(properties["labels"])
