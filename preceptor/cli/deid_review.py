@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from preceptor.versions import DatasetVersion
 
 _SAMPLE = 50  # documents; none with a miss among them bounds the share with one at 7 % (95 % interval)
-_MARKS = ("»»", "⟧", "⟦", "««")  # in this order where several stand at one place
 _batch = click.option("--batch", help="[default: the newest]")
 _sample = click.option("--sample", type=click.IntRange(min=0), default=_SAMPLE, show_default=True, help="Documents drawn for the miss rate.")  # fmt: skip
 
@@ -104,7 +103,7 @@ def show(document: str, batch: str | None) -> None:
     from preceptor.deid.engine import Deidentifier
     from preceptor.deid.tagger.chosen import with_chosen_tagger
     from preceptor.keys import deid_secret
-    from preceptor.privacy.reviews import patients_of
+    from preceptor.privacy.reviews import marked, patients_of
     from preceptor.vault import open_vault
 
     batch, version = clean_version(batch)
@@ -121,12 +120,7 @@ def show(document: str, batch: str | None) -> None:
         vault.close()
     engine = Deidentifier(chosen, deid_secret(ours, settings().vault))
     result = next(r for r in scrub_documents(documents, records, engine) if r.document_ref == document)
-    marks = [(c, "⟦") for _, _, c, _ in result.moves] + [(d, "⟧") for _, _, _, d in result.moves]
-    marks += [(leak.start, "««") for leak in result.leaks] + [(leak.end, "»»") for leak in result.leaks]
-    out, text = "", result.text
-    for at, mark in sorted(marks, key=lambda pair: (pair[0], _MARKS.index(pair[1])), reverse=True):
-        out, text = mark + text[at:] + out, text[:at]
-    click.echo(text + out)
+    click.echo(marked(result))
 
 
 @review.command()

@@ -192,9 +192,12 @@ def _unexplained(
             for m in (n - 1, n + 1)
         )
         organism = _ORGANISM.search(scrubbed, max(0, t.start - 3), t.start)
-        if hyphenated or organism or _touches(t.start, t.end, replaced):
+        if organism or _touches(t.start, t.end, replaced):
             continue
-        if surname_rank(low) <= _RARE_SURNAME or first_name_rank(low) <= _RARE_FIRST_NAME:
+        # With a hyphen it is an eponym as often as a name (Cheyne-Stokes, Quirke-Adeleke): then it is only a doubt.
+        if not hyphenated and (
+            surname_rank(low) <= _RARE_SURNAME or first_name_rank(low) <= _RARE_FIRST_NAME
+        ):
             yield Leak("rare-name", "PATIENT", t.start, t.end)
         elif not _TERM.search(low):
             yield Leak(RARE_WORD, "PATIENT", t.start, t.end)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from preceptor.deid.batch import DeidResult
 from preceptor.deid.leakcheck import Leak
 from preceptor.deid.reviewed import BY_A_PERSON, Reviewed, finding
 from preceptor.deid.stage import DOUBTS, WITHHELD
@@ -23,6 +24,7 @@ from preceptor.release.users import entitled
 from preceptor.tables import DOCUMENTS, read_documents, read_rows
 from preceptor.versions import DatasetVersion, digest
 
+_MARKS = ("»»", "⟧", "⟦", "««")  # in this order where several stand at one place
 REVIEWED = "deid_reviewed"
 MAY_REVIEW = frozenset({"reviewer", "privacy", "admin"})
 Reason = Literal["withheld", "sample", "doubt"]
@@ -87,6 +89,17 @@ def patients_of(version: DatasetVersion) -> dict[str, str]:
     """The patient of each document of a version, withheld or not."""
     withheld = {row["document_ref"]: row["patient_ref"] for row in read_rows(version.path / WITHHELD)}
     return withheld | {d.document_ref: d.patient_ref for d in read_documents(version.path / DOCUMENTS)}
+
+
+def marked(result: DeidResult) -> str:
+    """A de-identified text for a reviewer: stand-ins between ⟦ ⟧, what the leak check found between «« »»."""
+    marks = [(c, "⟦") for _, _, c, _ in result.moves] + [(d, "⟧") for _, _, _, d in result.moves]
+    marks += [(leak.start, "««") for leak in result.leaks] + [(leak.end, "»»") for leak in result.leaks]
+    pieces, at = [], 0
+    for place, mark in sorted(marks, key=lambda pair: (pair[0], _MARKS.index(pair[1]))):
+        pieces += [result.text[at:place], mark]
+        at = place
+    return "".join(pieces) + result.text[at:]
 
 
 def open_items(found: Sequence[Item], decided: Sequence[Decision]) -> list[Item]:

@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 
 from preceptor.deid.batch import scrub_documents
+from preceptor.deid.detection import detector_of
 from preceptor.deid.engine import Deidentifier
 from preceptor.deid.leakcheck import leaks
 from preceptor.deid.recognizers.check_digits import is_dea, is_npi, is_ssn
+from preceptor.deid.recognizers.places import CityRecognizer
 from preceptor.deid.scoring import score
 from preceptor.deid.surrogates import RESTRICTED_ZIP3, Surrogates, shift_date
-from preceptor.deid.tagger.notes import read_marked
+from preceptor.deid.tagger.notes import annotated_notes, read_marked
 from preceptor.deid.tokens import tokenize
 from preceptor.records import Document, Labels, PatientRecord
 from preceptor.settings import DeidSettings
@@ -298,3 +300,25 @@ def test_the_command_keeps_order_writes_spans_and_names_a_bad_line(tmp_path):
     assert refused.returncode == 2
     assert "line 2" in refused.stderr
     assert "Quackenbush" not in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "cities"),
+    [
+        ("Moved from Baton Rouge to Reno.", ["Baton Rouge", "Reno"]),
+        ("New ideas, San Andreas fault, Fort Knox.", []),
+        ("Winston-Salem's clinic", ["Winston-Salem"]),
+    ],
+)
+def test_a_city_of_the_list_is_found_whole(text, cities):
+    assert [text[s.start : s.end] for s in CityRecognizer().find(text)] == cities
+
+
+def test_rules_below_the_threshold_say_nothing():
+    texts = [note.text for note in annotated_notes()[:30]]
+
+    def lowest(threshold):
+        found = detector_of(DeidSettings(tagger="none", threshold=threshold)).spans(texts)
+        return min(s.score for spans in found for s in spans)
+
+    assert lowest(0.3) < 0.6 <= lowest(0.6)

@@ -89,6 +89,12 @@ def test_a_weak_find_of_an_ordinary_word_is_not_looked_for():
     assert repeats.find("He will come. Will he?") == []
 
 
+def test_a_name_that_is_hardly_believed_is_not_looked_for():
+    text = "Etxeberria came."
+    assert Repeats([text], [[Span(0, 10, "DOCTOR", 0.4, "x")]]).find(text) == []
+    assert Repeats([text], [[Span(0, 10, "DOCTOR", 0.6, "x")]]).find(text) != []
+
+
 def test_a_record_is_found_with_its_numbers_and_birth_date():
     record = PatientRecord.from_mapping(
         {"patient_id": "1", "name": "Yesenia Barragán", "dob": "1988-02-09", "phone": "(907) 555-0173", "mrn": "QZ-778812"}

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from random import Random
 
 import numpy as np
@@ -14,13 +17,14 @@ from preceptor.deid.tagger.chosen import FILE, chosen_tagger
 from preceptor.deid.tagger.disturb import capitals, cropped, lower_case, mistyped, rewrapped, scanned
 from preceptor.deid.tagger.evaluating import gold_row, measured
 from preceptor.deid.tagger.exporting import onnx_bytes
-from preceptor.deid.tagger.features import COLUMNS, TABLES, rows
+from preceptor.deid.tagger.features import COLUMNS, TABLES, VECTOR_COLUMNS, rows
 from preceptor.deid.tagger.lookalikes import with_lookalikes
+from preceptor.deid.tagger.meanings import meaning_rows, vectors
 from preceptor.deid.tagger.network import Tagger
 from preceptor.deid.tagger.notes import OWN, annotated_notes, from_rows, labelled, read_marked
 from preceptor.deid.tagger.redraw import redraw
 from preceptor.deid.tagger.stage import CARD, is_held_out, make_tagger
-from preceptor.deid.tagger.tagging import TrainedTagger, load_tagger
+from preceptor.deid.tagger.tagging import MODEL, TrainedTagger, load_tagger
 from preceptor.deid.tagger.training import LABELS, Recipe
 from preceptor.deid.tokens import tokenize
 from preceptor.errors import UsageError
@@ -238,3 +242,54 @@ def test_training_learns(small):
         return wrong / total
 
     assert loss(12) < 0.8 * loss(1)
+
+
+def test_a_tagger_of_other_columns_is_refused(tmp_path):
+    import onnx
+
+    model = onnx.load(MODEL)
+    model.graph.input[0].type.tensor_type.shape.dim[2].dim_value = 6
+    path = tmp_path / "old.onnx"
+    onnx.save(model, path)
+    with pytest.raises(UsageError, match="tagger-columns"):
+        TrainedTagger(path)
+
+
+def test_the_scores_of_spans_are_calibrated():
+    tagger, text = load_tagger(), "Seen by Dr. Quillfeather today."
+    scale, shift = tagger.facts["calibration"]
+    said = 1 - tagger.probabilities([text])[0][:, 0]
+    (span,) = [s for s in tagger.spans([text], 0.3)[0] if text[s.start : s.end] == "Quillfeather"]
+    token = [t.text for t in tokenize(text)].index("Quillfeather")
+    mended = float(calibration.calibrated(said, scale, shift)[token])
+    assert span.score == pytest.approx(mended, abs=1e-3)
+    assert abs(mended - float(said[token])) > 1e-3
+
+
+def test_word_vectors_put_words_among_their_kind():
+    known = vectors()
+
+    def alike(a, b):
+        one, other = known[meaning_rows(a)[0]], known[meaning_rows(b)[0]]
+        return float(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
+
+    assert alike("metoprolol", "baclofen") > alike("metoprolol", "fresno") + 0.3
+    assert alike("fresno", "akron") > alike("fresno", "baclofen") + 0.3
+    assert meaning_rows("zbrzezny") == (0, 0)
+    assert not known[0].any()
+    given = rows("Fresno", tokenize("Fresno"))[0]
+    assert tuple(given[[COLUMNS.index(c) for c in VECTOR_COLUMNS]]) == meaning_rows("fresno") != (0, 0)
+
+
+def test_notes_are_redrawn_alike_in_every_process():
+    code = "from preceptor.deid.tagger.redraw import _pools; import zlib; print(zlib.crc32(repr(_pools()).encode()))"
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in "123"
+    }
+    assert len(said) == 1

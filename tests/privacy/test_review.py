@@ -7,17 +7,19 @@ import json
 import pytest
 
 from preceptor.deid.anonymity import anonymity
+from preceptor.deid.batch import DeidResult
 from preceptor.deid.leakcheck import Leak, leaks
 from preceptor.deid.reviewed import Reviewed, finding
-from preceptor.deid.stage import deidentify_batch
+from preceptor.deid.stage import LEAK_COLUMNS, WITHHELD, deidentify_batch
 from preceptor.errors import GateRefused, UsageError
 from preceptor.privacy.report import interval, risk_report, sign, signatures, write_report
-from preceptor.privacy.reviews import decide, decisions, items, open_items, reviewed
+from preceptor.privacy.reviews import decide, decisions, items, marked, open_items, reviewed
+from preceptor.quality.frames import deidentified
 from preceptor.records import Labels, PatientRecord
 from preceptor.release import users
 from preceptor.release.store import Store
 from preceptor.settings import DeidSettings
-from preceptor.tables import DOCUMENTS, read_documents
+from preceptor.tables import DOCUMENTS, read_documents, read_rows, write_rows
 from preceptor.vault import Vault
 
 KEY = bytes(range(32))
@@ -177,6 +179,7 @@ RECORD = PatientRecord.from_mapping(
         ("Then Kowalczyk came by.", "rare-name"),
         ("Then Zbrzezny came by.", "rare-word"),
         ("Order 55120987 placed.", "long-number"),
+        ("Then Oyelowo-Park came by.", "rare-word"),
     ],
 )
 def test_the_leak_check_by_rule(text, rule):
@@ -188,9 +191,38 @@ def test_the_leak_check_by_rule(text, rule):
     [
         "Continue Metoprolol and Pantoprazole.",
         "Wolff-Parkinson-White, Bartter and E. Coli.",
+        "Breathing of Cheyne-Stokes type, grew S. Kowalczyk.",
         "BP 118-140 over 70, platelets 250,000, dose 1000000 units.".replace("1000000", "1.000.000"),
         "Don't drive. She'd like to walk.",
     ],
 )
 def test_what_the_leak_check_leaves_alone(text):
     assert [leak for leak in leaks([], RECORD, text, text) if not leak.is_doubt] == []
+
+
+def test_what_a_sample_says_holds_for_the_way_it_was_deidentified(made, vault, store, tmp_path):
+    first = made()
+    item = next(i for i in items(first, 10) if i.reason == "sample")
+    decide(store, item, "b1", first, "clean", 0, as_user="rita", password=PASSWORD)
+    assert risk_report(first, decisions(store, "b1"), [])["sample"]["documents"] == 1
+    settings = DeidSettings(tagger="none", threshold=0.6)
+    other = deidentify_batch(vault, "b1", tmp_path / "data", settings, KEY)
+    assert risk_report(other, decisions(store, "b1"), [])["sample"]["documents"] == 0
+
+
+def test_the_gate_sees_a_withheld_document_that_goes_on(made):
+    version = made()
+    assert deidentified(version.path)["leaks"].sum() == 0
+    withheld = read_rows(version.path / WITHHELD)
+    kept = read_documents(version.path / DOCUMENTS)[0].document_ref
+    write_rows(version.path / WITHHELD, [row | {"document_ref": kept} for row in withheld], LEAK_COLUMNS)
+    assert deidentified(version.path).set_index("document_ref")["leaks"][kept] == len(withheld)
+
+
+def test_marks_stand_around_what_they_mark():
+    result = DeidResult(
+        "d-1", "p-1", "note", "general", None, "text", "Ann LeeBo saw Zed.", {}, None, (), [],
+        [Leak("rare-name", "PATIENT", 14, 17), Leak("record", "PATIENT", 7, 9)],
+        ((0, 3, 0, 7), (3, 5, 7, 9)),
+    )  # fmt: skip
+    assert marked(result) == "⟦Ann Lee⟧⟦««Bo»»⟧ saw ««Zed»»."

@@ -184,3 +184,9 @@ def test_a_record_begun_before_there_were_reviews_takes_them_and_keeps_its_rows(
     with pytest.raises(sqlite3.IntegrityError):
         again._db.execute("DELETE FROM events")
     again.close()
+
+
+@pytest.mark.parametrize("kind", ["deid_reviewed", "deid_signed"])
+def test_a_review_that_nobody_signed_is_a_problem(store, kind):
+    store.append(kind, "d-1", "ana", {})
+    assert [problem.rule for problem in store.verify()] == ["signature"]
