@@ -5,7 +5,8 @@ style, and how much each disturbance costs. Speed: notes a second of each in a p
 stock Presidio; then ours in N processes. Peak memory is that of the process.
 
 Stock Presidio is `AnalyzerEngine` with en_core_web_sm, its batch mode and no threshold, in two configurations: its own
-default.yaml, which ignores organisations, and one that keeps them. `--data` is a JSONL of annotated notes (note_id, text, spans,
+default.yaml, which ignores organisations, and one that keeps them. `--philter PYTHON` adds philter-lite
+(benchmarks/deid_philter.py says what that Python needs). `--data` is a JSONL of annotated notes (note_id, text, spans,
 patient_id, patient?); by default tests/gold/gold.txt, on which nothing was trained. Every other number than those of
 speed is about those notes only.
 """
@@ -40,12 +41,15 @@ def main() -> None:
     )
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--no-peers", action="store_true", help="leave stock Presidio out")
+    parser.add_argument("--philter", type=Path, metavar="PYTHON", help="of an environment with philter-lite")
     parser.add_argument("--part", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.part:
         print(json.dumps(PARTS[given.part](given)))
         return
-    parts = [p for p in PARTS if not (given.no_peers and p.startswith("presidio"))]
+    left_out = {"philter"} if given.philter is None else set()
+    left_out |= {p for p in PARTS if given.no_peers and p.startswith("presidio")}
+    parts = [p for p in PARTS if p not in left_out]
     found = {}
     for part in parts:
         found[part] = _apart(part)
@@ -312,6 +316,33 @@ def presidio_speed(given: argparse.Namespace) -> dict[str, Any]:
     return _timed(lambda: list(batch.analyze_iterator(texts, language="en", batch_size=32)), texts)
 
 
+# -- philter-lite -------------------------------------------------------------------------------------------------------
+
+
+def philter(given: argparse.Namespace) -> dict[str, Any]:
+    """philter-lite's quality, false alarms where nothing identifies, and speed on the annotated notes."""
+    from preceptor.deid.scoring import score
+    from preceptor.deid.tagger.notes import read_marked
+    from preceptor.deid.tokens import tokenize
+
+    rows = annotated(given.data)
+    plain = [n.text for n in read_marked(ROOT / "tests" / "gold" / "no_identifiers.txt")]
+    found = _philter(given.philter, [row["text"] for row in rows])
+    alarms = sum(map(len, _philter(given.philter, plain)["spans"]))
+    scores = score(rows, [_pred(row, spans) for row, spans in zip(rows, found["spans"], strict=True)])
+    return {
+        "philter-lite": {k: v for k, v in scores.items() if k != "misses"},
+        "notes/s": found["notes/s"],
+        "per 1000": round(1000 * alarms / sum(len(tokenize(t)) for t in plain), 2),
+    }
+
+
+def _philter(python: Path, texts: Sequence[str]) -> dict[str, Any]:
+    command = [python, ROOT / "benchmarks" / "deid_philter.py"]
+    done = subprocess.run(command, input=json.dumps(texts), check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(done.stdout)
+
+
 # -- figures ------------------------------------------------------------------------------------------------------------
 
 
@@ -330,6 +361,7 @@ def _timed(work: Callable[[], Any], texts: Sequence[str]) -> dict[str, Any]:
 PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "quality": quality,
     "presidio quality": presidio_quality,
+    "philter": philter,
     "worse": worse,
     "groups": groups,
     "medicine": medicine,
@@ -343,27 +375,32 @@ PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
 def _print(found: dict[str, dict[str, Any]]) -> None:
     print("\n| what | entity recall | direct recall | precision | token F1 | notes with a leak |")
     print("|---|---|---|---|---|---|")
-    for part, prefix in (("quality", ""), ("presidio quality", "stock Presidio, "), ("worse", "without, ")):
-        for name, s in found.get(part, {}).items():
-            cells = (
-                s[k]
-                for k in ("entity_recall", "direct_recall", "char_precision", "token_f1", "notes_with_leak")
-            )
-            print(f"| {prefix}{name} | " + " | ".join(map(str, cells)) + " |")
+    peer = found.get("philter", {})
+    rows = [
+        *found["quality"].items(),
+        *((f"stock Presidio, {name}", s) for name, s in found.get("presidio quality", {}).items()),
+        *((name, s) for name, s in peer.items() if isinstance(s, dict)),
+        *((f"without, {name}", s) for name, s in found["worse"].items()),
+    ]
+    for name, s in rows:
+        keys = ("entity_recall", "direct_recall", "char_precision", "token_f1", "notes_with_leak")
+        print(f"| {name} | " + " | ".join(str(s[key]) for key in keys) + " |")
     for table in ("per_type", "per_style", "per_group"):
-        rows = found["quality"]["with record"][table]
-        if not rows:
+        groups = found["quality"]["with record"][table]
+        if not groups:
             continue
         print(
             f"\n| {table.removeprefix('per_')} | spans | with record | without | stock Presidio |\n|---|---|---|---|---|"
         )
-        for key, (recall, n) in rows.items():
-            peer = found.get("presidio quality", {}).get("default", {}).get(table, {}).get(key, ["-"])[0]
-            print(f"| {key} | {n} | {recall} | {found['quality']['without'][table][key][0]} | {peer} |")
+        for key, (recall, n) in groups.items():
+            stock = found.get("presidio quality", {}).get("default", {}).get(table, {}).get(key, ["-"])[0]
+            print(f"| {key} | {n} | {recall} | {found['quality']['without'][table][key][0]} | {stock} |")
     print("\n| names of people, without record | recall |\n|---|---|")
     for group, recall in found["groups"].items():
         print(f"| {group} | {recall} |")
     print(f"\nfalse alarms per 1,000 tokens where nothing identifies: {found['medicine']}")
+    if peer:
+        print(f"philter-lite: {peer['per 1000']} false alarms per 1,000 tokens, {peer['notes/s']} notes/s")
     base = found.get("presidio speed", {}).get("notes/s")
     print("\n| speed | notes/s | times stock Presidio | peak MB |\n|---|---|---|---|")
     for part in ("presidio speed", "speed", "speed of rules alone", "speed of workers"):

@@ -140,6 +140,7 @@ class DeidSettings(_Section):
         default=0.1, ge=0, le=1
     )  # the probability of that change; Electronics 2025;14(19):3945
     restricted_zip3: RestrictedAreas = RestrictedAreas()
+    workers: int = Field(default=0, ge=0)  # processes that de-identify a large batch; 0: one for every core
     ages_as_of: int = (
         2026  # under safe_harbor, birth years more than 89 years before it go; raise it every year
     )

@@ -16,6 +16,7 @@ from typing import Any
 from preceptor.errors import PreceptorError
 
 MANIFEST = "manifest.json"
+_UNFINISHED = ".part"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +74,13 @@ def make_version(
     config: Any,
     code: str,
     write: Callable[[Path], dict[str, Any]],
+    resume: bool = False,
 ) -> DatasetVersion:
     """Return the version of `stage` made from `inputs`, `config` and `code`, doing the work only if it is new.
 
     The name is `<hash of what made it>-<hash of content>`, 12 and 8 hex digits. `write` gets an empty folder, puts
     files into it and returns facts (JSON-able). The folder is renamed into place at the end, and `latest` points to
-    it; killed before that, a partial folder is left that the next call removes.
+    it; killed before that, a partial folder is left that the next call removes, or with `resume` hands to `write`.
     """
     found = find_version(root, stage, inputs=inputs, config=config, code=code)
     if found:
@@ -87,10 +89,10 @@ def make_version(
     made_from = _made_from(stage, inputs, config, code)
     key = digest(made_from)[:12]
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f".{key}.part"
-    if part.exists():
+    part = folder / f".{key}{_UNFINISHED}"
+    if part.exists() and not resume:
         shutil.rmtree(part)
-    part.mkdir()
+    part.mkdir(exist_ok=True)
     facts = write(part)
     files = {str(p.relative_to(part)): file_sha256(p) for p in sorted(part.rglob("*")) if p.is_file()}
     name = f"{key}-{digest(files)[:8]}"
@@ -112,6 +114,13 @@ def find_version(
             _point_latest(folder, found.name)
             return DatasetVersion(stage, found.name, found, _manifest(found), reused=True)
     return None
+
+
+def discard_unfinished(root: Path) -> None:
+    """Remove what killed runs have left half made in every stage."""
+    for part in root.glob(f"*/.*{_UNFINISHED}"):
+        if part.is_dir():
+            shutil.rmtree(part)
 
 
 def _made_from(stage: str, inputs: Mapping[str, str], config: Any, code: str) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def show(document: str, batch: str | None) -> None:
     vault = open_vault(ours, settings().vault)
     try:
         why = "review of de-identification"
-        documents = list(vault.documents(batch, why=why, without=vault.patients_of(batch) - {patient}))
+        documents = list(vault.documents(batch, why=why, patients=(patient, patient)))
         records = vault.records({patient}, why=why)
     finally:
         vault.close()

@@ -15,7 +15,7 @@ from preceptor.release.registry import Tracking
 from preceptor.release.store import Store
 from preceptor.settings import Workspace
 from preceptor.vault import Vault
-from preceptor.versions import MANIFEST, file_sha256, write_atomic
+from preceptor.versions import MANIFEST, discard_unfinished, file_sha256, write_atomic
 
 ERASED_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Report erased</title>
 <p>This report showed or drew on documents of a patient who has been erased. Its cases and answers are gone; the
@@ -29,7 +29,7 @@ def erase(
     """Destroy the patient's key, drop what was derived from the patient, bar the models that it reached.
 
     Dropped are the patient's rows of every data set version, the cases and answers of every evaluation that could
-    have shown them, and the cache of answers. The order makes it safe to kill: models are barred first, derived text
+    have shown them, the cache of answers, and what killed runs left half made. The order makes it safe to kill: models are barred first, derived text
     goes next, the key and the document references last; the next call finishes.
 
     Returns `{patient, documents, versions, models}`; references only.
@@ -52,6 +52,7 @@ def erase(
     for folder in versions:
         if folder.is_relative_to(workspace.data):
             _drop_rows(folder, patient_ref)
+    discard_unfinished(workspace.data)
     shutil.rmtree(workspace.reports / ".answers", ignore_errors=True)
     return {
         "patient": patient_ref,

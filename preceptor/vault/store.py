@@ -41,6 +41,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS one_content_per_patient ON documents (content_
 CREATE TABLE IF NOT EXISTS files (
     file_mac TEXT PRIMARY KEY, batch TEXT NOT NULL, items INTEGER NOT NULL, added_at TEXT NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS aliases_by_patient ON aliases (patient_ref);
+CREATE INDEX IF NOT EXISTS documents_by_patient ON documents (batch, patient_ref, document_ref);
 CREATE TABLE IF NOT EXISTS refusals (
     content_mac TEXT PRIMARY KEY, batch TEXT NOT NULL, rule TEXT NOT NULL, added_at TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS quarantine (
@@ -404,11 +405,23 @@ class Vault:
             told.update(f"{document_ref} {records[patient_ref]}\n".encode())
         return told.hexdigest()
 
-    def documents(self, batch: str, *, why: str, without: Collection[str] = ()) -> Iterator[Document]:
-        """The documents of a batch, patient by patient, in a fixed order; those of patients in `without` stay shut."""
+    def documents(
+        self,
+        batch: str,
+        *,
+        why: str,
+        without: Collection[str] = (),
+        patients: tuple[str, str] | None = None,
+    ) -> Iterator[Document]:
+        """The documents of a batch, patient by patient, in a fixed order; those of patients in `without` stay shut.
+
+        `patients`: the references of the first and the last patient wanted; others between them in order come too.
+        """
+        first, last = patients or ("", "\U0010ffff")
         rows = self._db.execute(
-            "SELECT document_ref, patient_ref FROM documents WHERE batch = ? ORDER BY patient_ref, document_ref",
-            (batch,),
+            "SELECT document_ref, patient_ref FROM documents WHERE batch = ? AND patient_ref BETWEEN ? AND ? "
+            "ORDER BY patient_ref, document_ref",
+            (batch, first, last),
         ).fetchall()
         refs = [document_ref for document_ref, patient_ref in rows if patient_ref not in without]
         for at in range(0, len(refs), _READ_AHEAD):
@@ -421,6 +434,13 @@ class Vault:
         """References of the patients who have a document in a batch."""
         rows = self._db.execute("SELECT DISTINCT patient_ref FROM documents WHERE batch = ?", (batch,))
         return frozenset(row[0] for row in rows)
+
+    def documents_by_patient(self, batch: str) -> dict[str, int]:
+        """How many documents of a batch each patient has, in order of the patients' references."""
+        rows = self._db.execute(
+            "SELECT patient_ref, count(*) FROM documents WHERE batch = ? GROUP BY 1 ORDER BY 1", (batch,)
+        )
+        return dict(rows.fetchall())
 
     def document_refs(self, patient_ref: str) -> list[str]:
         """The references of a patient's documents."""

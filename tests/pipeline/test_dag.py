@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from contextlib import closing
@@ -238,6 +239,9 @@ def test_a_forgotten_patient_is_gone_from_everything_and_stays_away(run):
     )
     report = Path(run.result["report"])
     assert pq.read_table(report.parent / "predictions.parquet").num_rows
+    killed = planted.parent.parent / ".0123456789ab.part" / "portion-000000"  # what a killed run leaves
+    killed.mkdir(parents=True)
+    shutil.copy(planted, killed)
     done = run.call("forget", "--patient", PLANTED["patient_id"], "--json")
     assert done.returncode == 0, done.stderr
     forgotten = json.loads(done.stdout)
