@@ -161,6 +161,7 @@ class ParsedDocument:
     specialty: str | None = None
     encounter: str | None = None
     codes: dict[str, list[str]] = field(default_factory=dict)
+    reference_summary: str | None = None
     date: str | None = None
     author_role: str | None = None
 

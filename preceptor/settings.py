@@ -171,6 +171,7 @@ class QualitySettings(_Section):
 
 class CurationSettings(_Section):
     tasks: tuple[str, ...] = TASKS
+    use_cases: str = ""  # a folder of further use cases; docs/curation.md#your-own-use-case
     min_prompt_words: int = 20
     max_prompt_words: int = 900
     min_answer_words: int = 1

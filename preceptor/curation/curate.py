@@ -11,9 +11,10 @@ from preceptor.curation import VERSION
 from preceptor.curation.duplicates import contaminated, near_duplicates
 from preceptor.curation.quality import rejection, words
 from preceptor.curation.split import assign, load_register, save_register
-from preceptor.curation.tasks import Draft, UseCase, derive, load_use_cases
+from preceptor.curation.tasks import Draft, Shelf, UseCase, derive, load_use_cases
+from preceptor.curation.tasks.base import USE_CASES
 from preceptor.records import Example
-from preceptor.settings import CurationSettings
+from preceptor.settings import CurationSettings, resolve_path
 from preceptor.tables import DOCUMENTS, EXAMPLES, read_documents, write_examples
 from preceptor.versions import DatasetVersion, digest, make_version
 
@@ -31,12 +32,13 @@ def curate(
 
     What came from a patient whose data may not be used (by reference: erased, opted out) is left out. Its facts: how many drafts each rule took, examples by task and split, patients by split.
     """
-    use_cases = load_use_cases(settings.tasks)
+    use_cases = load_use_cases(settings.tasks, use_case_folders(settings))
     register_path = data / REGISTER
     known = load_register(register_path)
     found = [d for source in sources for d in read_documents(source.path / DOCUMENTS)]
     documents = [d for d in found if d.patient_ref not in unusable]
-    drafts = [draft for case in use_cases for draft in derive(case, documents)]
+    shelf = Shelf(documents)
+    drafts = [draft for case in use_cases for draft in derive(case, shelf)]
     register = assign(_strata(drafts, use_cases), known, settings.test_share, settings.validation_share)
     # Saved before the version exists: a kill in between leaves assignments that the next run finds and keeps.
     save_register(register_path, register)
@@ -52,7 +54,7 @@ def curate(
         STAGE,
         inputs={s.stage: s.name for s in sources},
         config={
-            "curation": settings.model_dump(mode="json"),
+            "curation": settings.model_dump(mode="json", exclude={"use_cases"}),
             "use_cases": [c.model_dump(mode="json") for c in use_cases],
             "splits": digest(here),
             "left_out": sorted({d.patient_ref for d in found} & set(unusable)),
@@ -60,6 +62,12 @@ def curate(
         code=VERSION,
         write=write,
     )
+
+
+def use_case_folders(settings: CurationSettings) -> tuple[Path, ...]:
+    """Where use cases are looked for: a hospital's own first, then those that come with Preceptor."""
+    own = (resolve_path(settings.use_cases),) if settings.use_cases else ()
+    return (*own, USE_CASES)
 
 
 def _strata(drafts: Sequence[Draft], use_cases: Sequence[UseCase]) -> dict[str, str]:

@@ -31,6 +31,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "encounter": ("encounter", "encounter_id", "visit_id", "hadm_id", "pat_enc_csn_id", "csn"),
     "date": ("date", "note_date", "service_date", "charttime", "chartdate", "created_at", "created"),
     "author_role": ("author_role", "author_type", "provider_type", "role"),
+    "reference_summary": ("reference_summary",),
     "codes": ("codes", "icd10", "icd10_codes", "icd_codes"),
     "patient": ("patient",),
 }  # fmt: skip
@@ -217,6 +218,7 @@ def _document(row: Mapping[str, Any], place: str, raw: bytes, limits: Limits) ->
         specialty=(_said(values.get("specialty")) or "").lower() or None,
         encounter=_said(values.get("encounter")),
         codes=codes,
+        reference_summary=_said(values.get("reference_summary")),
         date=iso_date(_said(values.get("date"))),
         author_role=(_said(values.get("author_role")) or "").lower() or None,
     )

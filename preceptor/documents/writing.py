@@ -198,7 +198,10 @@ class Writer:
             format=item.format,
             file_name=item.name,
             labels=Labels(
-                labels.codes or document.codes, labels.reference_summary, labels.differential, labels.follows
+                labels.codes or document.codes,
+                labels.reference_summary or document.reference_summary,
+                labels.differential,
+                labels.follows,
             ),
             date=document.date,
             author_role=document.author_role,

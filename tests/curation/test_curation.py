@@ -8,7 +8,7 @@ from preceptor.curation.curate import curate
 from preceptor.curation.duplicates import contaminated, near_duplicates
 from preceptor.curation.quality import rejection
 from preceptor.curation.split import assign
-from preceptor.curation.tasks import Draft, derive, load_use_cases
+from preceptor.curation.tasks import Draft, Shelf, derive, load_use_cases
 from preceptor.records import DeidentifiedDocument, Labels
 from preceptor.settings import TASKS, CurationSettings
 from preceptor.tables import DOCUMENTS, EXAMPLES, read_examples, write_documents
@@ -50,9 +50,8 @@ def test_each_use_case_derives_what_its_labels_teach():
     reasoned = document(
         4, differential=({"diagnosis": "Gout", "for": ["swelling"], "against": []},), specialty="general"
     )
-    drafts = {
-        d.task: d for case in load_use_cases(TASKS) for d in derive(case, [transcript, note, coded, reasoned])
-    }
+    shelf = Shelf([transcript, note, coded, reasoned])
+    drafts = {d.task: d for case in load_use_cases(TASKS) for d in derive(case, shelf)}
     assert set(drafts) == {"bh_note", "coding_orthopaedics", "summary", "differential"}
     assert drafts["bh_note"].answer == note.text.strip()
     assert "DAP note" in drafts["bh_note"].prompt
@@ -66,8 +65,8 @@ def test_a_session_pair_is_found_by_encounter_only_if_it_is_the_only_one():
     transcripts = [document(n, note_type="therapy session transcript", **session) for n in (1, 2)]
     note = document(3, note_type="SOAP note", **session)
     case = load_use_cases(("bh_note",))[0]
-    assert len(list(derive(case, [transcripts[0], note]))) == 1
-    assert list(derive(case, [*transcripts, note])) == []
+    assert len(list(derive(case, Shelf([transcripts[0], note])))) == 1
+    assert list(derive(case, Shelf([*transcripts, note]))) == []
 
 
 @pytest.mark.parametrize(

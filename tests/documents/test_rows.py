@@ -33,7 +33,7 @@ def test_a_row_gives_its_document_and_its_patient(tmp_path):
     row = {
         "note_id": "7", "text": "Seen for gout.", "patient_id": "P1", "note_type": "Clinic Note", "date": "2023-04-05",
         "author_role": "Nurse", "patient": {"name": "Ezra Quill", "dob": "1950-02-03", "mrn": "44-1"},
-        "codes": ["M10.9"], "hadm_id": "V9",
+        "codes": ["M10.9"], "hadm_id": "V9", "reference_summary": "Gout.",
     }  # fmt: skip
     (document, _), refused, found = read(tmp_path / "a.jsonl", lines(row, {"text": "Another."}))
     assert (refused, found) == ({}, "jsonl")
@@ -43,6 +43,7 @@ def test_a_row_gives_its_document_and_its_patient(tmp_path):
         "2023-04-05",
     )
     assert (document.author_role, document.encounter, document.codes) == ("nurse", "V9", {"M10.9": []})
+    assert document.reference_summary == "Gout."
     assert (document.patient.patient_id, document.patient.names) == ("P1", ("Ezra Quill",))
     assert document.patient.identifiers["mrn"] == "44-1"
 

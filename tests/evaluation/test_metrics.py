@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from preceptor.errors import UsageError
 from preceptor.evaluation.coding import evidence_validity, parse_codes, score_coding
 from preceptor.evaluation.differential import (
     parse_differential,
@@ -14,7 +13,7 @@ from preceptor.evaluation.differential import (
     token_f1,
 )
 from preceptor.evaluation.faithfulness import heading_share, number_faithfulness, term_faithfulness
-from preceptor.evaluation.metrics import METRICS, PRIMARY, score
+from preceptor.evaluation.metrics import METRICS, PRIMARY, primary, score
 from preceptor.evaluation.overlap import rouge
 from preceptor.settings import TASKS
 
@@ -158,6 +157,7 @@ def test_every_task_scores_a_perfect_answer_1_and_an_empty_one_0(task):
         assert set(scores) <= set(METRICS) and all(v is None or 0 <= v <= 1 for v in scores.values())
 
 
-def test_an_unknown_task_is_an_error():
-    with pytest.raises(UsageError, match="no measure"):
-        score("poetry", "", "", "")
+def test_a_use_case_that_a_hospital_declared_is_measured_as_text():
+    found = score("our_own", "The knee hurts.", "Knee pain.", "Knee pain.")
+    assert primary("our_own") == "rouge_l"
+    assert found["rouge_l"] == 1.0

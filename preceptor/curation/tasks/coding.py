@@ -6,17 +6,19 @@ I10: hypertension
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
+from preceptor.curation.tasks.base import Pair, Shelf, UseCase
 from preceptor.records import DeidentifiedDocument
 
 
-def pair(
-    document: DeidentifiedDocument, documents: Mapping[str, DeidentifiedDocument]
-) -> tuple[DeidentifiedDocument, str, str] | None:
+def pair(use_case: UseCase, document: DeidentifiedDocument, shelf: Shelf) -> Pair | None:
     """The document and its codes as text; None without codes, or where a code has no evidence in the text."""
+    found = answer(document)
+    return Pair(document.text, found, document.note_type, (document,)) if found else None
+
+
+def answer(document: DeidentifiedDocument) -> str | None:
+    """The codes of a document, one a line; None without codes, or where one has no evidence."""
     codes = document.labels.codes
     if not codes or not all(codes.values()):
         return None
-    lines = [f"{code}: {'; '.join(quotes)}" for code, quotes in codes.items()]
-    return document, "\n".join(lines), document.note_type
+    return "\n".join(f"{code}: {'; '.join(quotes)}" for code, quotes in codes.items())

@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
-from preceptor.curation.tasks import coding, differential, session_note, summary
-from preceptor.curation.tasks.base import Draft, UseCase
+from preceptor.curation.tasks import coding, declared, differential, session_note, summary
+from preceptor.curation.tasks.base import Draft, Pair, Shelf, UseCase
 from preceptor.records import DeidentifiedDocument
 
-# Each gets one document and all by reference; it returns (input document, answer, note type wanted), or None.
-Pair = tuple[DeidentifiedDocument, str, str]
-_KINDS: dict[str, Callable[[DeidentifiedDocument, Mapping[str, DeidentifiedDocument]], Pair | None]] = {
+_KINDS: dict[str, Callable[[UseCase, DeidentifiedDocument, Shelf], Pair | None]] = {
     "session-note": session_note.pair,
     "coding": coding.pair,
     "summary": summary.pair,
     "differential": differential.pair,
+    "declared": declared.pair,
 }
 
 
-def derive(use_case: UseCase, documents: Iterable[DeidentifiedDocument]) -> Iterator[Draft]:
+def derive(use_case: UseCase, shelf: Shelf) -> Iterator[Draft]:
     """Yield the drafts that a use case gets from the documents, in the order of the documents."""
-    by_ref = {d.document_ref: d for d in documents}
-    for document in by_ref.values():
+    for document in shelf.by_ref.values():
         if use_case.specialty and document.specialty != use_case.specialty:
             continue
-        found = _KINDS[use_case.kind](document, by_ref)
-        if found is None:
+        pair = _KINDS[use_case.kind](use_case, document, shelf)
+        if pair is None:
             continue
-        source, answer, note_type = found
         yield Draft(
             task=use_case.task,
             patient_ref=document.patient_ref,
-            document_refs=tuple(dict.fromkeys((source.document_ref, document.document_ref))),
+            document_refs=tuple(d.document_ref for d in pair.documents),
             specialty=document.specialty,
-            instruction=use_case.instruction.format(note_type=note_type),
-            source=source.text.strip(),
-            answer=answer.strip(),
+            instruction=use_case.instruction.format(note_type=pair.note_type),
+            source=pair.source.strip(),
+            answer=pair.answer.strip(),
         )

@@ -6,20 +6,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
+from preceptor.curation.tasks.base import Pair, Shelf, UseCase
 from preceptor.records import DeidentifiedDocument
 
 
-def pair(
-    document: DeidentifiedDocument, documents: Mapping[str, DeidentifiedDocument]
-) -> tuple[DeidentifiedDocument, str, str] | None:
+def pair(use_case: UseCase, document: DeidentifiedDocument, shelf: Shelf) -> Pair | None:
     """The document and its differential as text; None without one."""
-    entries = document.labels.differential
-    if not entries:
-        return None
+    found = answer(document)
+    return Pair(document.text, found, document.note_type, (document,)) if found else None
+
+
+def answer(document: DeidentifiedDocument) -> str | None:
+    """The differential of a document, one diagnosis a line; None without one."""
     lines = []
-    for rank, entry in enumerate(entries, 1):
+    for rank, entry in enumerate(document.labels.differential, 1):
         line = f"{rank}. {entry['diagnosis']} — for: {', '.join(entry['for']) or 'none'}"
         lines.append(f"{line}; against: {', '.join(entry['against']) or 'none'}")
-    return document, "\n".join(lines), document.note_type
+    return "\n".join(lines) or None

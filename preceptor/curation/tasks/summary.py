@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
+from preceptor.curation.tasks.base import Pair, Shelf, UseCase
 from preceptor.records import DeidentifiedDocument
 
 
-def pair(
-    document: DeidentifiedDocument, documents: Mapping[str, DeidentifiedDocument]
-) -> tuple[DeidentifiedDocument, str, str] | None:
+def pair(use_case: UseCase, document: DeidentifiedDocument, shelf: Shelf) -> Pair | None:
     """The document and its reference summary; None without one."""
     summary = document.labels.reference_summary
-    return (document, summary, "summary") if summary else None
+    return Pair(document.text, summary, "summary", (document,)) if summary else None
