@@ -225,7 +225,8 @@ class Example:
     """One training or test case made from de-identified documents. Amber.
 
     `provenance` is `clinical` or `synthetic` and never changes; a synthetic one names its generator, the hash of
-    its prompt and the examples it was seeded from. `split` is `train`, `validation` or `test`.
+    its prompt and the examples it was seeded from. `split` is `train`, `validation` or `test`; `basis` is the licence or
+    consent under which it may be learnt from, as its use case says it.
     """
 
     example_id: str
@@ -240,3 +241,4 @@ class Example:
     generator: str | None = None
     prompt_hash: str | None = None
     seeds: tuple[str, ...] = ()
+    basis: str | None = None

@@ -176,6 +176,14 @@ class CurationSettings(_Section):
     max_prompt_words: int = 900
     min_answer_words: int = 1
     max_answer_words: int = 400
+    language: str = "en"  # ISO 639-1, of documents and answers
+    min_number_support: float = 0.5  # of an answer's numbers, at least three, that its source must have
+    min_term_support: float = 0.1  # of an answer's longer words; a summary of speech shares few with it
+    max_copied: float = 0.8  # of a document, by characters, from earlier notes of the patient
+    max_boilerplate: float = 0.8  # of a document, from paragraphs that many patients' notes have
+    decontaminate_against: tuple[
+        str, ...
+    ] = ()  # benchmarks: JSONL files; what shares a run of words with them goes
     duplicate_jaccard: float = 0.8  # 5-word shingles; the value used for GPT-3-era web corpora and since
     test_share: float = 0.2  # of patients
     validation_share: float = 0.1

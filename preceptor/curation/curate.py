@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from preceptor.curation import VERSION
-from preceptor.curation.duplicates import contaminated, near_duplicates
+from preceptor.curation.duplicates import benchmark_texts, contaminated, near_duplicates
 from preceptor.curation.quality import rejection, words
+from preceptor.curation.removed import REMOVED, Removed, write_removed
+from preceptor.curation.repetition import Repetition
 from preceptor.curation.split import assign, load_register, save_register
 from preceptor.curation.tasks import Draft, Shelf, UseCase, derive, load_use_cases
 from preceptor.curation.tasks.base import USE_CASES
-from preceptor.records import Example
+from preceptor.records import DeidentifiedDocument, Example
 from preceptor.settings import CurationSettings, resolve_path
 from preceptor.tables import DOCUMENTS, EXAMPLES, read_documents, write_examples
 from preceptor.versions import DatasetVersion, digest, make_version
@@ -45,9 +47,19 @@ def curate(
     here = {p: register[p] for p in sorted({d.patient_ref for d in drafts})}
 
     def write(folder: Path) -> dict[str, Any]:
-        kept, taken = _select(drafts, register, settings)
+        kept, gone = _select(
+            drafts, register, settings, documents, benchmark_texts(settings.decontaminate_against)
+        )
         write_examples(folder / EXAMPLES, kept)
-        return {**_facts(kept), "drafts": len(drafts), "removed": taken, "documents": len(documents)}
+        write_removed(folder / REMOVED, gone)
+        return {
+            **_facts(kept),
+            "drafts": len(drafts),
+            "drafts_by_task": dict(sorted(collections.Counter(d.task for d in drafts).items())),
+            "removed": dict(sorted(collections.Counter(r.rule for r in gone).items())),
+            "removed_by_task": _by_task(gone),
+            "documents": len(documents),
+        }
 
     return make_version(
         data,
@@ -80,14 +92,18 @@ def _strata(drafts: Sequence[Draft], use_cases: Sequence[UseCase]) -> dict[str, 
 
 
 def _select(
-    drafts: Sequence[Draft], register: dict[str, str], settings: CurationSettings
-) -> tuple[list[Example], dict[str, int]]:
-    taken: collections.Counter[str] = collections.Counter()
-    good = []
+    drafts: Sequence[Draft],
+    register: dict[str, str],
+    settings: CurationSettings,
+    documents: Sequence[DeidentifiedDocument],
+    benchmarks: Iterable[str],
+) -> tuple[list[Example], list[Removed]]:
+    good: list[Draft] = []
+    gone: list[Removed] = []
     for draft in drafts:
         rule = rejection(draft, settings)
         if rule:
-            taken[rule] += 1
+            gone.append(Removed(rule, draft))
         else:
             good.append(draft)
     # The test split first, so that of two near-duplicates the held-out one stays.
@@ -96,20 +112,64 @@ def _select(
     for task in sorted({d.task for d in good}):
         of_task = [d for d in good if d.task == task]
         repeats = near_duplicates([d.source for d in of_task], settings.duplicate_jaccard)
-        taken["near-duplicate"] += sum(r is not None for r in repeats)
-        unique += [d for d, r in zip(of_task, repeats, strict=True) if r is None]
+        for draft, first in zip(of_task, repeats, strict=True):
+            if first is None:
+                unique.append(draft)
+            else:
+                gone.append(Removed("near-duplicate", draft, of_task[first].document_refs))
+    unique = _without_repetition(unique, gone, documents, settings)
     held_out = [d for d in unique if register[d.patient_ref] == "test"]
     learnt = [d for d in unique if register[d.patient_ref] != "test"]
     forbidden = [text for d in held_out for text in (d.source, d.answer)]
-    dirty = contaminated(
-        [f"{d.source}\n{d.answer}" for d in learnt], forbidden, settings.decontamination_ngram
-    )
-    taken["contaminated"] += sum(dirty)
-    clean = held_out + [d for d, bad in zip(learnt, dirty, strict=True) if not bad]
+    clean = held_out
+    for draft, rule in zip(learnt, _overlaps(learnt, forbidden, benchmarks, settings), strict=True):
+        if rule:
+            gone.append(Removed(rule, draft))
+        else:
+            clean.append(draft)
     examples = [_example(d, register[d.patient_ref]) for d in clean]
-    return sorted(examples, key=lambda e: (e.task, e.example_id)), {
-        k: v for k, v in sorted(taken.items()) if v
-    }
+    return sorted(examples, key=lambda e: (e.task, e.example_id)), gone
+
+
+def _without_repetition(
+    drafts: Sequence[Draft],
+    gone: list[Removed],
+    documents: Sequence[DeidentifiedDocument],
+    settings: CurationSettings,
+) -> list[Draft]:
+    """The drafts that say something of their own. A whole note repeated is no paragraph of many: near-duplicates do not
+    count for what is boilerplate."""
+    repeated = {ref for r in gone if r.rule == "near-duplicate" for ref in r.draft.document_refs}
+    repetition = Repetition(d for d in documents if d.document_ref not in repeated)
+    kept = []
+    for draft in drafts:
+        if repetition.copied(draft.source, draft.patient_ref, draft.document_refs) > settings.max_copied:
+            gone.append(Removed("copy-forward", draft))
+        elif repetition.boilerplate(draft.source) > settings.max_boilerplate:
+            gone.append(Removed("boilerplate", draft))
+        else:
+            kept.append(draft)
+    return kept
+
+
+def _overlaps(
+    learnt: Sequence[Draft], held_out: Sequence[str], benchmarks: Iterable[str], settings: CurationSettings
+) -> list[str | None]:
+    texts = [f"{d.source}\n{d.answer}" for d in learnt]
+    n = settings.decontamination_ngram
+    dirty = contaminated(texts, held_out, n)
+    known = contaminated(texts, benchmarks, n)
+    return [
+        "contaminated" if test else "in-benchmark" if bench else None
+        for test, bench in zip(dirty, known, strict=True)
+    ]
+
+
+def _by_task(gone: Sequence[Removed]) -> dict[str, dict[str, int]]:
+    counts: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
+    for removed in gone:
+        counts[removed.draft.task][removed.rule] += 1
+    return {task: dict(sorted(rules.items())) for task, rules in sorted(counts.items())}
 
 
 def _example(draft: Draft, split: str) -> Example:
@@ -123,6 +183,7 @@ def _example(draft: Draft, split: str) -> Example:
         specialty=draft.specialty,
         prompt=draft.prompt,
         answer=draft.answer,
+        basis=draft.basis,
     )
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gzip
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from preceptor.curation.quality import words
+from preceptor.errors import UsageError
+from preceptor.settings import resolve_path
 
 _PERMUTATIONS = 128
 _SHINGLE = 5  # words
@@ -39,10 +44,37 @@ def near_duplicates(texts: Sequence[str], jaccard: float) -> list[int | None]:
     return found
 
 
-def contaminated(texts: Sequence[str], held_out: Sequence[str], n: int) -> list[bool]:
+def contaminated(texts: Sequence[str], held_out: Iterable[str], n: int) -> list[bool]:
     """For each text whether it shares a run of `n` words with any held-out text."""
     forbidden: set[str] = set()
     for text in held_out:
         if len(words(text)) >= n:
             forbidden |= shingles(text, n)
     return [len(words(t)) >= n and not shingles(t, n).isdisjoint(forbidden) for t in texts]
+
+
+def benchmark_texts(files: Iterable[str]) -> Iterator[str]:
+    """Every text of the cases of benchmarks: JSON Lines, plain or in gzip, texts at any depth.
+
+    Raises `UsageError` for a file that is missing or not that.
+    """
+    for name in files:
+        path = resolve_path(name)
+        try:
+            with gzip.open(path, "rt") if path.suffix == ".gz" else path.open(encoding="utf-8") as stream:
+                for line in stream:
+                    yield from _texts(json.loads(line) if line.strip() else None)
+        except FileNotFoundError:
+            raise UsageError(
+                f"{path}: this benchmark of curation.decontaminate_against is not there (rule benchmark-missing)."
+            ) from None
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError):
+            raise UsageError(f"{path}: a benchmark is JSON Lines (rule benchmark-not-jsonl).") from None
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _texts(inner)

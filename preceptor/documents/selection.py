@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from fnmatch import fnmatchcase
 
+from preceptor.language import language
 from preceptor.settings import DatesRule, NamesRule, SelectionSettings
 
 
@@ -64,16 +64,3 @@ def _date(dates: DatesRule, value: str | None, rules: SelectionSettings) -> str 
     if dates.until and last > dates.until.isoformat():
         return "date"
     return None
-
-
-def language(text: str) -> str | None:
-    """The ISO 639-1 code of a text's language (Lui & Baldwin 2012, as py3langid carries it), None if it has none.
-
-    Right for 179 of our 180 notes; one line of clinical shorthand alone is often taken for another language.
-    """
-    if not re.search(r"[^\W\d_]{2}", text):
-        return None
-    from py3langid import langid
-
-    code = str(langid.classify(text[:20_000])[0])
-    return None if code in ("zxx", "und") else code

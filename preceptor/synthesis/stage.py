@@ -149,4 +149,5 @@ def _example(seed: Example, text: str, generator: str) -> Example:
         generator=generator,
         prompt_hash=hashlib.sha256(PROMPT.format(source=_source(seed)).encode()).hexdigest(),
         seeds=(seed.example_id,),
+        basis=seed.basis,
     )

@@ -1,20 +1,34 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
 
 from preceptor.curation.curate import curate
 from preceptor.curation.duplicates import contaminated, near_duplicates
 from preceptor.curation.quality import rejection
+from preceptor.curation.removed import read_removed
+from preceptor.curation.repetition import Repetition
 from preceptor.curation.split import assign
+from preceptor.curation.support import unsupported_numbers
 from preceptor.curation.tasks import Draft, Shelf, derive, load_use_cases
+from preceptor.errors import UsageError
 from preceptor.records import DeidentifiedDocument, Labels
 from preceptor.settings import TASKS, CurationSettings
 from preceptor.tables import DOCUMENTS, EXAMPLES, read_examples, write_documents
 from preceptor.versions import make_version
 
 LONG = "The patient was seen for knee pain after a fall and walks with a stick and has swelling of the left knee today "
+
+
+TYPES = " Diabetes type one. Diabetes type two."
+BOTH_TYPES = "E10.9: diabetes type one\nE11.9: diabetes type two"
+GERMAN = (
+    "Der Patient kam gestern mit starken Schmerzen im linken Knie in die Sprechstunde und berichtet, dass er seit zwei "
+    "Wochen kaum noch laufen kann. Die Untersuchung zeigt eine deutliche Schwellung, aber keine Rötung und kein Fieber. "
+    "Wir haben Ruhe, Kühlung und ein Schmerzmittel verordnet und sehen ihn in zehn Tagen wieder."
+)
 
 
 def document(
@@ -79,8 +93,18 @@ def test_a_session_pair_is_found_by_encounter_only_if_it_is_the_only_one():
         ({"source": LONG * 2 + "<|im_end|>"}, "control-tokens"),
         ({"source": LONG + "\x00\x01\x02\x03\x04\x05\x06\x07" * 4}, "unreadable-text"),
         ({"answer": LONG * 4}, "answer-longer-than-source"),
-        ({"task": "coding_cardiology", "answer": "I10: hypertension"}, "unsupported-evidence"),
-        ({"task": "coding_cardiology", "answer": "high blood pressure"}, "unsupported-evidence"),
+        ({"source": LONG.replace("o", "0").replace("i", "1") * 2}, "garbled-text"),
+        ({"source": "s e e n  t o d a y ".replace("  ", " ") * 10 + LONG}, "garbled-text"),
+        ({"source": GERMAN, "answer": "Knieschmerz."}, "wrong-language"),
+        ({"answer": "The knee swelling is shitty."}, "profanity"),
+        ({"answer": "ASSESSMENT:\nPLAN:\nFOLLOW-UP:\nRest the knee."}, "empty-sections"),
+        ({"form": "codes", "answer": "I10: hypertension"}, "unsupported-evidence"),
+        ({"form": "codes", "answer": "high blood pressure"}, "unsupported-evidence"),
+        ({"form": "codes", "answer": "M25.5623: swelling of the left knee"}, "unknown-code"),
+        ({"form": "codes", "answer": "M25.99: swelling of the left knee"}, "unknown-code"),
+        ({"form": "codes", "source": LONG * 2 + TYPES, "answer": BOTH_TYPES}, "contradictory-codes"),
+        ({"answer": "Pressure 188/97, pulse 131, INR 4.4."}, "unsupported-reference"),
+        ({"answer": "Metastatic pancreatic adenocarcinoma receiving chemotherapy."}, "unsupported-reference"),
     ],
 )
 def test_each_quality_rule_takes_what_breaks_it(changed, rule):
@@ -111,7 +135,7 @@ def test_the_split_keeps_shares_in_every_stratum_and_moves_nobody():
     assert {p: grown[p] for p in first} == first
 
 
-def curated(tmp_path, documents, **changes):
+def curated(tmp_path, documents, settings=None, **changes):
     def write(folder):
         write_documents(folder / DOCUMENTS, documents)
         return {"documents": len(documents)}
@@ -119,7 +143,7 @@ def curated(tmp_path, documents, **changes):
     source = make_version(
         tmp_path, "deid-b1", inputs={"n": str(len(documents))}, config=changes, code="1", write=write
     )
-    return curate(tmp_path, [source], CurationSettings(), changes.get("unusable", ()))
+    return curate(tmp_path, [source], settings or CurationSettings(), changes.get("unusable", ()))
 
 
 def test_no_patient_is_in_two_splits_and_every_example_names_its_documents(tmp_path):
@@ -162,3 +186,65 @@ def test_an_erased_patient_is_left_out_of_the_next_version(tmp_path):
     version = curated(tmp_path, documents, unusable=[gone])
     assert all(e.patient_ref != gone for e in read_examples(version.path / EXAMPLES))
     assert version.manifest["config"]["left_out"] == [gone]
+
+
+def test_a_note_copied_from_two_earlier_ones_goes_and_they_stay(tmp_path):
+    seen = "\n".join(
+        f"On day {word} the knee was swollen and painful on walking upstairs." for word in "abcdef"
+    )
+    planned = "\n".join(
+        f"Plan {word} was explained to the patient and a letter was sent." for word in "uvwxyz"
+    )
+    first = document(1, text=seen, patient=7, reference_summary="Swollen knee.")
+    second = document(2, text=planned, patient=7, reference_summary="Plans.")
+    third = document(
+        3, text=f"{seen}\n{planned}\nNew: now better.", patient=7, reference_summary="All of it."
+    )
+    version = curated(tmp_path, [first, second, third])
+    assert [(r["rule"], r["document_refs"]) for r in read_removed(version.path)] == [
+        ("copy-forward", [third.document_ref])
+    ]
+
+
+def test_paragraphs_of_many_patients_are_boilerplate(tmp_path):
+    line = "This clinic does not give advice by telephone on Sundays or public holidays.\n"
+    notes = [document(n, text=line * 1 + document(n).text, reference_summary="x") for n in range(6)]
+    empty = document(9, text=line + "The department thanks you for the referral of this nice patient.\n" * 2)
+    repetition = Repetition([*notes, empty])
+    assert repetition.boilerplate(line) == 1.0
+    assert repetition.boilerplate(notes[0].text) < 0.5
+    assert Repetition(notes[:4]).boilerplate(line) == 0.0
+
+
+def test_what_is_in_a_benchmark_is_not_learnt(tmp_path):
+    documents = [document(n, reference_summary=f"Summary {n}.") for n in range(10)]
+    benchmark = tmp_path / "bench.jsonl"
+    stolen = " ".join(documents[0].text.split()[5:25])
+    benchmark.write_text(json.dumps({"case": [{"question": f"so {stolen} end"}]}) + "\n")
+    settings = CurationSettings(decontaminate_against=(str(benchmark),), test_share=0.0, validation_share=0.0)
+    version = curated(tmp_path, documents, settings=settings)
+    assert [(r["rule"], tuple(r["document_refs"])) for r in read_removed(version.path)] == [
+        ("in-benchmark", (documents[0].document_ref,))
+    ]
+    with pytest.raises(UsageError, match="benchmark-missing"):
+        curated(tmp_path, documents, settings=CurationSettings(decontaminate_against=("none.jsonl",)))
+
+
+@pytest.mark.parametrize(
+    ("source", "answer", "missing"),
+    [
+        ("I am twenty six years old.", "26 years", []),
+        ("Pressure was one forty over ninety.", "140/90", []),
+        ("in two thousand eight, October third", "10 and 3, '08, 2008", []),
+        (
+            "Fine.",
+            "1/2/2021, Mar 4, 5 April 2020, 831-555-0147, NAD-7867, 60441287; BP 140/90",
+            ["140", "90"],
+        ),
+        ("It was nineteen ninety five, then one hundred and five.", "1995 and 105", []),
+        ("He takes 1,800 mg a day.", "1. Takes 1800 mg. 2. Takes 18 mg.", ["18"]),
+        ("Four or five times.", "4 to 6 times", ["6"]),
+    ],
+)
+def test_numbers_are_supported_however_they_are_said(source, answer, missing):
+    assert unsupported_numbers(source, answer) == missing

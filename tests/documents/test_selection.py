@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from preceptor.documents.selection import language, rule_broken
+from preceptor.documents.selection import rule_broken
+from preceptor.language import language
 from preceptor.settings import SelectionSettings
 
 NOTE = "The patient was seen in clinic for knee pain and will return in two weeks for a second examination."

@@ -17,6 +17,7 @@ from preceptor.settings import ROOT, describe, read_yaml
 
 USE_CASES = ROOT / "recipes" / "use-cases"
 Label = Literal["summary", "codes", "differential"]
+Form = Literal["text", "codes", "differential"]
 
 
 class Part(BaseModel):
@@ -43,6 +44,14 @@ class UseCase(BaseModel):
     reference: Part | None = None
     basis: str | None = None  # the licence or consent under which the documents may be learnt from
 
+    @property
+    def form(self) -> Form:
+        """What its answers are: text, codes with evidence, or a ranked differential."""
+        label = self.reference.label if self.reference else None
+        if self.kind == "coding" or label == "codes":
+            return "codes"
+        return "differential" if "differential" in (self.kind, label) else "text"
+
     @field_validator("instruction")
     @classmethod
     def _names_what_is_there(cls, value: str) -> str:
@@ -65,7 +74,8 @@ class UseCase(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An example before filter and split: `source` is the document's text, without the instruction."""
+    """An example before filter and split: `source` is the document's text, without the instruction; `form` is that of the
+    answer."""
 
     task: str
     patient_ref: str
@@ -74,6 +84,8 @@ class Draft:
     instruction: str
     source: str
     answer: str
+    form: Form = "text"
+    basis: str | None = None
 
     @property
     def prompt(self) -> str:

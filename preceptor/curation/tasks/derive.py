@@ -33,4 +33,6 @@ def derive(use_case: UseCase, shelf: Shelf) -> Iterator[Draft]:
             instruction=use_case.instruction.format(note_type=pair.note_type),
             source=pair.source.strip(),
             answer=pair.answer.strip(),
+            form=use_case.form,
+            basis=use_case.basis,
         )
