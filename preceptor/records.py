@@ -207,7 +207,10 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class DeidentifiedDocument:
-    """One document without identifiers; `labels.follows` is a document reference here. Amber."""
+    """One document without identifiers; `labels.follows` is a document reference here. Amber.
+
+    `sex`, `age_band` and `author_role` are the coarse groups of `preceptor.deid.groups`, None where nothing is known.
+    """
 
     document_ref: str
     patient_ref: str
@@ -218,6 +221,9 @@ class DeidentifiedDocument:
     format: str
     text: str
     labels: Labels
+    sex: str | None = None
+    age_band: str | None = None
+    author_role: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

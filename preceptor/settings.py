@@ -181,6 +181,9 @@ class CurationSettings(_Section):
     min_term_support: float = 0.1  # of an answer's longer words; a summary of speech shares few with it
     max_copied: float = 0.8  # of a document, by characters, from earlier notes of the patient
     max_boilerplate: float = 0.8  # of a document, from paragraphs that many patients' notes have
+    # Whom the model is for: shares by group of `sex`, `age band`, `specialty`, `note type`, `language`, `site`, `author`.
+    # A group that is missing or has less than half of its share is named.
+    population: dict[str, dict[str, float]] = Field(default_factory=dict)
     decontaminate_against: tuple[
         str, ...
     ] = ()  # benchmarks: JSONL files; what shares a run of words with them goes

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from preceptor.curation import VERSION
+from preceptor.curation.balance import balance
 from preceptor.curation.duplicates import benchmark_texts, contaminated, near_duplicates
 from preceptor.curation.quality import rejection, words
 from preceptor.curation.removed import REMOVED, Removed, write_removed
@@ -59,6 +60,7 @@ def curate(
             "removed": dict(sorted(collections.Counter(r.rule for r in gone).items())),
             "removed_by_task": _by_task(gone),
             "documents": len(documents),
+            "balance": balance(kept, shelf.by_ref, settings.population),
         }
 
     return make_version(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
+from preceptor.deid import groups
 from preceptor.deid.engine import Deidentifier, Scrubbed
 from preceptor.deid.leakcheck import Leak, leaks
 from preceptor.progress import Progress, silent
@@ -30,6 +31,9 @@ class DeidResult:
     spans: list[Span]
     leaks: list[Leak]
     moves: tuple[tuple[int, int, int, int], ...] = ()
+    sex: str | None = None
+    age_band: str | None = None
+    author_role: str | None = None
 
 
 def scrub_documents(
@@ -71,6 +75,9 @@ def scrub_documents(
                 out.spans,
                 leaks(identifiers, record, note.text, out.text, out.moves),
                 out.moves,
+                groups.sex(record),
+                groups.age_band(record, note),
+                groups.author_role(note),
             )
             done += 1
             on_progress(done, len(ordered))

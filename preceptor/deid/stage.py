@@ -198,6 +198,9 @@ def _document(
             tuple(result.differential),
             follows.get(result.document_ref),
         ),
+        sex=result.sex,
+        age_band=result.age_band,
+        author_role=result.author_role,
     )
 
 
@@ -240,11 +243,14 @@ def _leaks(results: Sequence[DeidResult]) -> list[dict[str, Any]]:
 def _quasi_identifiers(
     kept: Sequence[DeidResult], texts: Mapping[str, str]
 ) -> dict[str, dict[str, list[str]]]:
-    """For each patient what stays and could single them out: diagnoses by category, specialties, and values kept in texts."""
+    """For each patient what stays and could single them out: diagnoses by category, specialties, sex, age
+    band, and values kept in texts."""
     found: dict[str, dict[str, set[str]]] = {}
     for r in kept:
         mine = found.setdefault(r.patient_ref, collections.defaultdict(set))
         mine["specialties"].add(r.specialty)
+        mine["sex"].update([r.sex] if r.sex else [])
+        mine["age band"].update([r.age_band] if r.age_band else [])
         mine["diagnoses"].update(code[:3] for code in r.codes)  # ICD-10-CM categories
         for s in r.spans:
             if s.type in KEPT:
