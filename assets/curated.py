@@ -21,6 +21,7 @@ def curated_examples(context: dg.AssetExecutionContext, workspace: WorkspaceReso
     patient, and clean of the test split."""
     from preceptor.consent import unusable_patients
     from preceptor.curation.curate import curate
+    from preceptor.curation.page import write_page
     from preceptor.deid.stage import usable_versions
 
     data = workspace.workspace().data
@@ -28,7 +29,14 @@ def curated_examples(context: dg.AssetExecutionContext, workspace: WorkspaceReso
         sources = usable_versions(data, vault.batches())
         unusable = unusable_patients(vault, workspace.settings().intake)
     version = curate(data, sources, workspace.settings().curation, unusable)
+    page = write_page(version, workspace.workspace().reports)
     facts = version.facts
+    thin = {
+        f"{field}: {group}": {"share": row["share"], "population": row["target"], "": row["warning"]}
+        for field, groups in facts["balance"].items()
+        for group, row in groups.items()
+        if "warning" in row
+    }
     return dg.MaterializeResult(
         data_version=dg.DataVersion(version.name),
         metadata={
@@ -38,6 +46,8 @@ def curated_examples(context: dg.AssetExecutionContext, workspace: WorkspaceReso
             "by use case": table(facts["by_task"], ("use case", "train", "validation", "test")),
             "removed by rule": table(facts["removed"], ("rule", "drafts")),
             "patients": table(facts["patients"], ("split", "patients")),
+            "page with samples, lengths and groups": dg.MetadataValue.path(str(page)),
+            "groups that are thin": table(thin, ("group", "share", "population", "")),
             "mean words of a question": facts["mean_prompt_words"],
             "mean words of an answer": facts["mean_answer_words"],
         },

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from preceptor.cli._common import columns, emit, json_option, workspace
+from preceptor.cli._common import columns, emit, json_option, settings, workspace
 from preceptor.errors import UsageError
 
 
@@ -39,6 +39,31 @@ def show(use_cases: tuple[str, ...], as_json: bool) -> None:
         return columns(rows, ("stage", "version", "", "facts"))
 
     emit(found, as_json, said)
+
+
+@data.command("grow-test")
+@json_option
+def grow_test(as_json: bool) -> None:
+    """Let patients who came after the first curated version join the test split, too.
+
+    It is frozen otherwise: new patients go to training and validation, so that scores stay comparable. After this, the
+    next `preceptor run` evaluates on more cases, and earlier scores are of fewer.
+    """
+    from preceptor.consent import unusable_patients
+    from preceptor.curation.curate import grow_test as grow
+    from preceptor.deid.stage import usable_versions
+    from preceptor.vault import open_vault
+
+    ours, chosen = workspace(), settings()
+    vault = open_vault(ours, chosen.vault)
+    try:
+        sources = usable_versions(ours.data, vault.batches())
+        unusable = unusable_patients(vault, chosen.intake)
+    finally:
+        vault.close()
+    joined = grow(ours.data, sources, chosen.curation, unusable)
+    said = ", ".join(f"{n} {split}" for split, n in sorted(joined.items())) or "nobody: all are in a split"
+    emit(joined, as_json, f"Joined: {said}.")
 
 
 def _versions() -> list[dict[str, Any]]:

@@ -35,16 +35,8 @@ def curate(
 
     What came from a patient whose data may not be used (by reference: erased, opted out) is left out. Its facts: how many drafts each rule took, examples by task and split, patients by split.
     """
-    use_cases = load_use_cases(settings.tasks, use_case_folders(settings))
-    register_path = data / REGISTER
-    known = load_register(register_path)
-    found = [d for source in sources for d in read_documents(source.path / DOCUMENTS)]
-    documents = [d for d in found if d.patient_ref not in unusable]
-    shelf = Shelf(documents)
-    drafts = [draft for case in use_cases for draft in derive(case, shelf)]
-    register = assign(_strata(drafts, use_cases), known, settings.test_share, settings.validation_share)
-    # Saved before the version exists: a kill in between leaves assignments that the next run finds and keeps.
-    save_register(register_path, register)
+    use_cases, found, documents, shelf, drafts = _drafts(sources, settings, unusable)
+    register = _assigned(data, drafts, use_cases, settings)
     here = {p: register[p] for p in sorted({d.patient_ref for d in drafts})}
 
     def write(folder: Path) -> dict[str, Any]:
@@ -60,6 +52,7 @@ def curate(
             "removed": dict(sorted(collections.Counter(r.rule for r in gone).items())),
             "removed_by_task": _by_task(gone),
             "documents": len(documents),
+            "test_digest": digest([e.example_id for e in kept if e.split == "test"])[:12],
             "balance": balance(kept, shelf.by_ref, settings.population),
         }
 
@@ -76,6 +69,48 @@ def curate(
         code=VERSION,
         write=write,
     )
+
+
+def grow_test(
+    data: Path,
+    sources: Sequence[DatasetVersion],
+    settings: CurationSettings,
+    unusable: Collection[str] = (),
+) -> dict[str, int]:
+    """Let the patients who are in no split yet join all three, the test split too; return how many joined which.
+
+    The next curated version has them there. Evaluations before and after it are of different cases.
+    """
+    use_cases, _, _, _, drafts = _drafts(sources, settings, unusable)
+    before = load_register(data / REGISTER)
+    after = _assigned(data, drafts, use_cases, settings, grow=True)
+    return dict(collections.Counter(split for patient, split in after.items() if patient not in before))
+
+
+def _drafts(
+    sources: Sequence[DatasetVersion], settings: CurationSettings, unusable: Collection[str]
+) -> tuple[list[UseCase], list[DeidentifiedDocument], list[DeidentifiedDocument], Shelf, list[Draft]]:
+    use_cases = load_use_cases(settings.tasks, use_case_folders(settings))
+    found = [d for source in sources for d in read_documents(source.path / DOCUMENTS)]
+    documents = [d for d in found if d.patient_ref not in unusable]
+    shelf = Shelf(documents)
+    return use_cases, found, documents, shelf, [d for case in use_cases for d in derive(case, shelf)]
+
+
+def _assigned(
+    data: Path,
+    drafts: Sequence[Draft],
+    use_cases: Sequence[UseCase],
+    settings: CurationSettings,
+    grow: bool = False,
+) -> dict[str, str]:
+    """The register with the patients of these drafts in it. Saved before any version exists: a kill in between leaves
+    assignments that the next run finds and keeps."""
+    path = data / REGISTER
+    strata, known = _strata(drafts, use_cases), load_register(path)
+    register = assign(strata, known, settings.test_share, settings.validation_share, grow)
+    save_register(path, register)
+    return register
 
 
 def use_case_folders(settings: CurationSettings) -> tuple[Path, ...]:

@@ -1,7 +1,8 @@
 """The split by patient: all of a patient's examples are in one split, and stay there for ever.
 
 A register keeps who is where. New patients are added to it, none is ever moved: a model trained on last month's
-data is then never tested on what it has seen.
+data is then never tested on what it has seen. The test split is frozen with the first assignment: later patients join it
+only by an explicit command (`preceptor data grow-test`), so that this month's scores compare with last month's.
 """
 
 from __future__ import annotations
@@ -17,13 +18,18 @@ SPLITS = ("train", "validation", "test")
 
 
 def assign(
-    strata: Mapping[str, str], known: Mapping[str, str], test: float, validation: float
+    strata: Mapping[str, str],
+    known: Mapping[str, str],
+    test: float,
+    validation: float,
+    grow_test: bool = False,
 ) -> dict[str, str]:
     """Return the split of every patient: known ones where they were, new ones so that each stratum keeps the shares.
 
     `strata` maps a patient to a group (the rarest task it has) that should be in every split. New patients of a
     stratum come in the order of a hash of their reference, which nobody chooses; each goes to the split that is
-    furthest below its share, so that also a small stratum reaches the test split.
+    furthest below its share, so that also a small stratum reaches the test split. Where anybody is known, the test split
+    takes nobody, unless it is to grow.
     """
     result = dict(known)
     counts: dict[str, dict[str, int]] = {}
@@ -31,10 +37,11 @@ def assign(
         if patient in known:
             counts.setdefault(stratum, dict.fromkeys(SPLITS, 0))[known[patient]] += 1
     shares = {"test": test, "validation": validation, "train": 1 - test - validation}
+    open_to = shares if grow_test or not known else {s: shares[s] for s in ("validation", "train")}
     for patient in sorted(set(strata) - set(known), key=lambda p: hashlib.sha256(p.encode()).digest()):
         count = counts.setdefault(strata[patient], dict.fromkeys(SPLITS, 0))
         total = sum(count.values()) + 1
-        split = max(shares, key=lambda s: (shares[s] * total - count[s], s == "train"))
+        split = max(open_to, key=lambda s: (shares[s] * total - count[s], s == "train"))
         result[patient] = split
         count[split] += 1
     return result

@@ -5,8 +5,9 @@ import json
 
 import pytest
 
-from preceptor.curation.curate import curate
+from preceptor.curation.curate import curate, grow_test
 from preceptor.curation.duplicates import contaminated, near_duplicates
+from preceptor.curation.page import histogram, write_page
 from preceptor.curation.quality import rejection
 from preceptor.curation.removed import read_removed
 from preceptor.curation.repetition import Repetition
@@ -131,18 +132,27 @@ def test_the_split_keeps_shares_in_every_stratum_and_moves_nobody():
     for stratum, size in (("rare", 10), ("common", 90)):
         in_test = sum(first[p] == "test" for p in strata if strata[p] == stratum)
         assert in_test == pytest.approx(0.2 * size, abs=1)
-    grown = assign(strata | {f"q{i}": "common" for i in range(50)}, first, 0.2, 0.1)
+    more = strata | {f"q{i}": "common" for i in range(50)}
+    later = assign(more, first, 0.2, 0.1)
+    assert {p: later[p] for p in first} == first
+    assert {later[p] for p in later if p not in first} == {"train", "validation"}
+    grown = assign(more, first, 0.2, 0.1, grow_test=True)
     assert {p: grown[p] for p in first} == first
+    assert sum(grown[p] == "test" for p in more) == pytest.approx(0.2 * 150, abs=2)
 
 
-def curated(tmp_path, documents, settings=None, **changes):
+def deidentified(tmp_path, documents, **changes):
     def write(folder):
         write_documents(folder / DOCUMENTS, documents)
         return {"documents": len(documents)}
 
-    source = make_version(
+    return make_version(
         tmp_path, "deid-b1", inputs={"n": str(len(documents))}, config=changes, code="1", write=write
     )
+
+
+def curated(tmp_path, documents, settings=None, **changes):
+    source = deidentified(tmp_path, documents, **changes)
     return curate(tmp_path, [source], settings or CurationSettings(), changes.get("unusable", ()))
 
 
@@ -248,3 +258,39 @@ def test_what_is_in_a_benchmark_is_not_learnt(tmp_path):
 )
 def test_numbers_are_supported_however_they_are_said(source, answer, missing):
     assert unsupported_numbers(source, answer) == missing
+
+
+def test_a_later_batch_joins_the_test_split_only_when_told(tmp_path):
+    first = curated(tmp_path, [document(n, reference_summary=f"Summary {n}.") for n in range(20)])
+    more = [document(n, reference_summary=f"Summary {n}.") for n in range(40)]
+    second = curated(tmp_path, more)
+    assert second.facts["test_digest"] == first.facts["test_digest"]
+    assert second.facts["patients"]["train"] > first.facts["patients"]["train"]
+    yet_more = [document(n, reference_summary=f"Summary {n}.") for n in range(60)]
+    source = deidentified(tmp_path, yet_more)
+    assert grow_test(tmp_path, [source], CurationSettings())["test"] >= 3
+    third = curate(tmp_path, [source], CurationSettings())
+    assert third.facts["patients"]["test"] > first.facts["patients"]["test"]
+    assert grow_test(tmp_path, [source], CurationSettings()) == {}
+
+
+def test_the_page_shows_what_was_taken_and_escapes_it(tmp_path):
+    documents = [document(n, reference_summary=f"Summary {n}.") for n in range(10)]
+    documents += [document(10, text=documents[0].text, reference_summary="<b>Again</b>.")]
+    documents += [document(11, text="<script>x</script> short", reference_summary="No.")]
+    settings = CurationSettings(population={"sex": {"female": 0.5}})
+    version = curated(tmp_path, documents, settings=settings)
+    page = write_page(version, tmp_path / "reports").read_text()
+    assert "near-duplicate</b>: 1 of 12 drafts" in page
+    assert "prompt-too-short</b>: 1 of 12 drafts" in page
+    assert f"repeats {documents[0].document_ref}" in page or "repeats d-" in page
+    assert "<script>x" not in page
+    assert "&lt;script&gt;x" in page
+    assert "sex “female” is missing" in page
+
+
+def test_bars_count_every_value():
+    bars = histogram([0, 5, 5, 40])
+    assert sum(b["count"] for b in bars) == 4
+    assert bars[-1]["to"] >= 40
+    assert histogram([])[0]["count"] == 0

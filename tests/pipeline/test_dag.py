@@ -257,6 +257,7 @@ def test_a_forgotten_patient_is_gone_from_everything_and_stays_away(run):
     assert "has been erased" in report.read_text()
     assert not (report.parent / "predictions.parquet").exists()
     assert not list((run.home / "reports" / ".answers").glob("*"))
+    assert not (run.home / "reports" / "curation").exists()
     assert run.call("release", "verify").returncode == 0
     row = json.loads(run.call("release", "list", "--json").stdout)[0]
     assert row["barred"]
