@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets._shared import OWNERS, quiet, table
+from assets._shared import OWNERS, picture, progress, quiet, table
 from assets.deidentified import deidentified_documents
 from resources import WorkspaceResource
 
@@ -50,5 +50,54 @@ def curated_examples(context: dg.AssetExecutionContext, workspace: WorkspaceReso
             "groups that are thin": table(thin, ("group", "share", "population", "")),
             "mean words of a question": facts["mean_prompt_words"],
             "mean words of an answer": facts["mean_answer_words"],
+        },
+    )
+
+
+@dg.asset(
+    deps=[curated_examples],
+    group_name="3_curate",
+    kinds={"python", "pytorch"},
+    owners=OWNERS["ml"],
+    code_version="1",
+    pool="accelerator",
+    tags={"zone": "green"},
+)
+@quiet
+def data_sufficiency(context: dg.AssetExecutionContext, workspace: WorkspaceResource) -> dg.MaterializeResult:
+    """Whether the curated examples are enough, use case by use case, and what more of them would buy. The learning curve
+    is measured where `sufficiency.curve` is on: four short trainings."""
+    from preceptor.release.registry import experiment
+    from preceptor.sufficiency.stage import PLOT, assess
+
+    tracking = workspace.tracking()
+    version = assess(
+        workspace.workspace(),
+        workspace.settings(),
+        tracking.uri,
+        lambda: experiment(tracking, "learning curves"),
+        on_progress=progress(context, "trainings"),
+    )
+    shown = ("train", "effective", "test_note_types_seen", "test_codes_seen", "verdict", "advice")
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(version.name),
+        metadata={
+            "version": version.name,
+            "verdict": table(
+                {
+                    task: {name: facts.get(name, "") for name in shown}
+                    for task, facts in version.facts["tasks"].items()
+                },
+                (
+                    "use case",
+                    "examples",
+                    "different",
+                    "note types of test seen",
+                    "codes of test seen",
+                    "verdict",
+                    "",
+                ),
+            ),
+            "learning curve": picture((version.path / PLOT).read_bytes(), "loss over training examples"),
         },
     )

@@ -3,13 +3,13 @@
 import dagster as dg
 
 from assets._shared import OWNERS, picture, quiet, table
-from assets.curated import curated_examples
+from assets.curated import curated_examples, data_sufficiency
 from assets.synthetic import synthetic_examples
 from resources import WorkspaceResource
 
 
 @dg.asset(
-    deps=[curated_examples, synthetic_examples],
+    deps=[curated_examples, data_sufficiency, synthetic_examples],
     group_name="5_train",
     kinds={"pytorch", "huggingface", "mlflow"},
     owners=OWNERS["ml"],

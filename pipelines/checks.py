@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from assets._shared import quiet, table
-from assets.curated import curated_examples
+from assets.curated import curated_examples, data_sufficiency
 from assets.deidentified import deidentified_documents
 from assets.evaluation import evaluation_report
 from assets.raw import raw_documents
@@ -93,6 +93,28 @@ def curated_examples_gate(workspace: WorkspaceResource) -> dg.AssetCheckResult:
 
 
 @dg.asset_check(
+    asset=data_sufficiency,
+    blocking=True,
+    description="There is a use case with enough different examples to train on; those without are named.",
+)
+@quiet
+def data_sufficiency_gate(workspace: WorkspaceResource) -> dg.AssetCheckResult:
+    from preceptor.sufficiency.verdict import too_few
+    from preceptor.versions import newest
+
+    facts = newest(workspace.workspace().data, "sufficiency").facts
+    lacking = too_few(facts)
+    none_left = len(lacking) == len(facts["tasks"])
+    said = "; ".join(f"{task}: {facts['tasks'][task]['advice']}" for task in lacking)
+    return dg.AssetCheckResult(
+        passed=not lacking,
+        # Nothing to train on stops the run; a use case that is thin beside others is told.
+        severity=dg.AssetCheckSeverity.ERROR if none_left else dg.AssetCheckSeverity.WARN,
+        description=said or "every use case has enough",
+    )
+
+
+@dg.asset_check(
     asset=synthetic_examples,
     blocking=True,
     description="Synthetic rows are marked, name generator and seeds, stay in the training split and under the cap.",
@@ -154,6 +176,7 @@ CHECKS = [
     raw_documents_gate,
     deidentified_documents_gate,
     curated_examples_gate,
+    data_sufficiency_gate,
     synthetic_examples_gate,
     evaluation_gate,
 ]

@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 
 from assets._shared import quiet
-from assets.curated import curated_examples
+from assets.curated import curated_examples, data_sufficiency
 from assets.deidentified import phi_tagger
 from assets.evaluation import evaluation_report
 from assets.model import fine_tuned_model
@@ -23,7 +23,12 @@ pipeline = dg.define_asset_job(
 retraining = dg.define_asset_job(
     "retraining",
     selection=dg.AssetSelection.assets(
-        curated_examples, synthetic_examples, fine_tuned_model, evaluation_report, candidate_version
+        curated_examples,
+        data_sufficiency,
+        synthetic_examples,
+        fine_tuned_model,
+        evaluation_report,
+        candidate_version,
     ),
     description="Train, evaluate and register again from all batches that are de-identified.",
 )

@@ -11,6 +11,7 @@ STAGES = {
     "raw_documents": "raw documents into the vault",
     "deidentified_documents": "de-identification",
     "curated_examples": "curated instruction data",
+    "data_sufficiency": "is there enough data",
     "synthetic_examples": "synthetic augmentation",
     "fine_tuned_model": "training",
     "evaluation_report": "evaluation",

@@ -193,6 +193,14 @@ class CurationSettings(_Section):
     decontamination_ngram: int = 13  # words; Brown et al. 2020 (GPT-3), appendix C
 
 
+class SufficiencySettings(_Section):
+    min_effective: int = (
+        5  # different training examples of a use case; where none has as many, nothing is trained
+    )
+    curve: bool = False  # measure the learning curve: four short trainings, some minutes on a CPU
+    steps: int = Field(default=30, ge=1)  # of each
+
+
 class SynthesisSettings(_Section):
     generator: Literal["local", "openai", "none"] = "local"
     candidates: int = 12
@@ -266,6 +274,7 @@ class Settings(_Section):
     deid: DeidSettings = DeidSettings()
     quality: QualitySettings = QualitySettings()
     curation: CurationSettings = CurationSettings()
+    sufficiency: SufficiencySettings = SufficiencySettings()
     synthesis: SynthesisSettings = SynthesisSettings()
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()

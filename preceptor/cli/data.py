@@ -41,6 +41,41 @@ def show(use_cases: tuple[str, ...], as_json: bool) -> None:
     emit(found, as_json, said)
 
 
+@data.command()
+@click.option(
+    "--curve/--no-curve",
+    default=None,
+    help="Measure the learning curve, four short trainings. [default: the setting]",
+)
+@json_option
+def sufficiency(curve: bool | None, as_json: bool) -> None:
+    """Say for each use case whether the curated examples are enough, and what more of them would buy."""
+    from preceptor.progress import reporter
+    from preceptor.release.registry import experiment, tracking_of
+    from preceptor.sufficiency.stage import PLOT, assess
+
+    ours = workspace()
+    tracking = tracking_of(ours)
+    version = assess(
+        ours,
+        settings(),
+        tracking.uri,
+        lambda: experiment(tracking, "learning curves"),
+        curve,
+        reporter("trainings"),
+    )
+
+    def said() -> str:
+        rows = [
+            (task, str(f["train"]), str(f["effective"]), f["verdict"], f["advice"])
+            for task, f in version.facts["tasks"].items()
+        ]
+        head = ("use case", "examples", "different", "verdict", "")
+        return f"{columns(rows, head)}\nlearning curve: {version.path / PLOT}"
+
+    emit({"version": version.name, "path": str(version.path), **version.facts}, as_json, said)
+
+
 @data.command("grow-test")
 @json_option
 def grow_test(as_json: bool) -> None:

@@ -162,6 +162,26 @@ def test_lineage_leads_back_to_documents(run):
     assert found["documents"] and all(re.fullmatch(r"d-[0-9a-f]{16}", d) for d in found["documents"])
 
 
+def test_the_learning_curve_is_measured_and_kept(run):
+    done = run.call("data", "sufficiency", "--curve", "--json")
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout)
+    sizes = [n for n, _ in found["curve"]["points"]]
+    assert len(sizes) == 4
+    assert sizes == sorted(sizes)
+    assert sizes[-1] == sum(facts["train"] for facts in found["tasks"].values())
+    assert {facts["verdict"] for facts in found["tasks"].values()} <= {
+        "cannot tell",
+        "more would help",
+        "enough",
+    }
+    assert (Path(found["path"]) / "learning-curve.png").read_bytes().startswith(b"\x89PNG")
+    assert found_in(done.stdout.lower().encode()) == []
+    again = run.call("data", "sufficiency", "--curve", "--json")
+    assert json.loads(again.stdout)["version"] == found["version"]
+    assert "train:" not in again.stderr
+
+
 def test_approval_promotion_and_rollback(run):
     """In one story: nothing moves without a signature; the sensor starts the promotion; rollback needs a previous."""
     refused = run.call("release", "promote", "preceptor/1", "--json")

@@ -1,0 +1,3 @@
+"""Is there enough data to train on, and what would more of it buy?"""
+
+VERSION = "1"

@@ -1,0 +1,96 @@
+"""The learning curve: the recipe trained briefly on growing parts of the training split, each measured on validation.
+
+A small adapter and few steps: what counts is how the loss falls with data, not how low it gets. Parts are nested, and
+whole patients; what was trained is not trained again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from preceptor.errors import PreceptorError
+from preceptor.models import ResolvedModel
+from preceptor.progress import Progress, silent
+from preceptor.records import Example
+from preceptor.settings import TrainingSettings, Workspace
+from preceptor.tables import EXAMPLES, read_examples, write_examples
+from preceptor.training.jobs import TrainingJob, command, environment, plan_job
+from preceptor.training.recipe import Recipe
+from preceptor.versions import DatasetVersion, make_version
+
+STAGE = "curve"
+FRACTIONS = (0.125, 0.25, 0.5, 1.0)
+
+
+def measure(
+    workspace: Workspace,
+    base: ResolvedModel,
+    curated: DatasetVersion,
+    recipe: Recipe,
+    steps: int,
+    tracking_uri: str,
+    experiment: Callable[[], str],
+    fractions: Sequence[float] = FRACTIONS,
+    on_progress: Progress = silent,
+) -> list[tuple[int, float]]:
+    """Return (training examples, validation loss) for each part. Raises `PreceptorError` if a training fails."""
+    said = recipe.model_dump()
+    method = {**said["method"], "name": "lora", "rank": 4, "alpha": 8}
+    small = Recipe(
+        **{**said, "method": method, "max_steps": steps, "max_minutes": 0, "checkpoint_steps": 1000}
+    )
+    points = []
+    for number, fraction in enumerate(fractions):
+        on_progress(number, len(fractions))
+        part = _part(workspace.data, curated, fraction)
+        job = plan_job(workspace, base, [part], small, TrainingSettings(), tracking_uri, experiment())
+        loss = _trained(job)
+        if loss is not None:
+            points.append((part.facts["train"], loss))
+    on_progress(len(fractions), len(fractions))
+    return points
+
+
+def _part(data: Path, curated: DatasetVersion, fraction: float) -> DatasetVersion:
+    def write(folder: Path) -> dict[str, int]:
+        examples = read_examples(curated.path / EXAMPLES)
+        train = _first([e for e in examples if e.split == "train"], fraction)
+        write_examples(folder / EXAMPLES, [*train, *(e for e in examples if e.split == "validation")])
+        return {"train": len(train)}
+
+    return make_version(
+        data, STAGE, inputs={"curated": curated.name}, config={"fraction": fraction}, code="1", write=write
+    )
+
+
+def _first(train: Sequence[Example], fraction: float) -> list[Example]:
+    """Patients in the order of a hash, as many as make up the fraction."""
+    ordered = sorted(train, key=lambda e: (hashlib.sha256(e.patient_ref.encode()).digest(), e.example_id))
+    wanted = math.ceil(fraction * len(ordered))
+    if not ordered:
+        return []
+    last = ordered[wanted - 1].patient_ref
+    return [e for n, e in enumerate(ordered) if n < wanted or e.patient_ref == last]
+
+
+def _trained(job: TrainingJob) -> float | None:
+    result = Path(job.folder) / "result.json"
+    if not result.exists():
+        done = subprocess.run(
+            command(job, "local"),
+            env={**os.environ, **environment(job)},
+            stdout=subprocess.DEVNULL,
+            check=False,
+        )
+        if done.returncode or not result.exists():
+            raise PreceptorError(
+                f"The training {job.digest} of the learning curve failed; its lines above say why. The same command goes on."
+            )
+    loss: float | None = json.loads(result.read_text())["validation_loss"]
+    return loss
