@@ -204,6 +204,9 @@ class SufficiencySettings(_Section):
 class SynthesisSettings(_Section):
     generator: Literal["local", "openai", "none"] = "local"
     candidates: int = 12
+    knowledge: int = (
+        0  # problem lists in the terms of ICD-10-CM, for codes that training has few of; needs no model
+    )
     max_share: float = 0.2  # of the training split
     max_new_tokens: int = 160
     batch_size: int = 6

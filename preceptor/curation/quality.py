@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from preceptor.curation import icd10, support
+from preceptor import icd10
+from preceptor.curation import support
 from preceptor.curation.sections import sections
 from preceptor.curation.tasks import Draft
 from preceptor.language import language

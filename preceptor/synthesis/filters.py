@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from preceptor.deid.leakcheck import leaks
 from preceptor.records import Example
 
 _NUMBER = re.compile(r"\d+(?:[.,/]\d+)*")
@@ -38,6 +39,11 @@ def refusal(candidate: Candidate, seen: Seen) -> str | None:
     return next((name for name, broken in _RULES.items() if broken(candidate, seen)), None)
 
 
+def refusal_of_new(candidate: Candidate, seen: Seen) -> str | None:
+    """The same for a text that rewrites none: only the rules that need no source."""
+    return next((name for name in _OF_NEW if _RULES[name](candidate, seen)), None)
+
+
 def runs(text: str, n: int) -> set[str]:
     """The runs of `n` words of a text."""
     found = _WORD.findall(text.lower())
@@ -68,6 +74,16 @@ def _evidence_lost(candidate: Candidate, seen: Seen) -> bool:
     return any(" ".join(q.split()).lower() not in text for q in quotes)
 
 
+def _phi_suspected(candidate: Candidate, seen: Seen) -> bool:
+    """What the leak check of de-identification finds or doubts in the text, and its source does not have: a row that is
+    refused costs nothing."""
+    known = candidate.source.lower()
+    return any(
+        candidate.text[leak.start : leak.end].lower() not in known
+        for leak in leaks((), None, "", candidate.text)
+    )
+
+
 def _near_copy(candidate: Candidate, seen: Seen) -> bool:
     a, b = runs(candidate.text, 3), runs(candidate.source, 3)
     return len(a & b) > 0.8 * max(1, len(a | b))
@@ -83,7 +99,9 @@ _RULES: dict[str, Callable[[Candidate, Seen], bool]] = {
     "identifier-shape": lambda c, s: bool(
         set(_IDENTIFIER.findall(c.text)) - set(_IDENTIFIER.findall(c.source))
     ),
+    "phi-suspected": _phi_suspected,
     "control-tokens": lambda c, s: "<|" in c.text,
     "test-overlap": lambda c, s: not runs(c.text, s.run).isdisjoint(s.held_out),
 }
+_OF_NEW = ("identifier-shape", "phi-suspected", "control-tokens", "test-overlap")
 RULES = (*_RULES, "repeats-another", "over-cap")

@@ -6,7 +6,8 @@ import collections
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from preceptor.models import ResolvedModel
 from preceptor.progress import Progress, silent
 from preceptor.records import Example
 from preceptor.settings import SynthesisSettings
-from preceptor.synthesis import VERSION
-from preceptor.synthesis.filters import Candidate, Seen, refusal, runs
+from preceptor.synthesis import VERSION, knowledge
+from preceptor.synthesis.filters import Candidate, Seen, refusal, refusal_of_new, runs
 from preceptor.synthesis.generators import Generator, make_generator
 from preceptor.tables import EXAMPLES, read_examples, write_examples
 from preceptor.versions import DatasetVersion, digest, find_version, make_version, write_atomic
@@ -57,12 +58,19 @@ def synthesize(
 
     def write(folder: Path) -> dict[str, Any]:
         held_out = [e for e in examples if e.split == "test"]
-        rows, refused = _accept(seeds, texts, held_out, len(train), settings.max_share, generator)
+        offers = [*_rewritten(seeds, texts, generator), *_from_knowledge(train, settings.knowledge)]
+        rows, refused = _accept(offers, held_out, len(train), settings.max_share)
         write_examples(folder / EXAMPLES, rows)
+        names = [
+            name
+            for name, there in ((generator and generator.name, seeds), (knowledge.name(), settings.knowledge))
+            if there
+        ]
         return {
-            "generator": generator.name if generator else "none",
-            "candidates": len(seeds),
+            "generator": ", ".join(str(name) for name in names) or "none",
+            "candidates": len(offers),
             "accepted": len(rows),
+            "accepted_by_generator": dict(collections.Counter(str(row.generator) for row in rows)),
             "refused": refused,
             "share": round(len(rows) / max(1, len(rows) + len(train)), 4),
         }
@@ -104,13 +112,36 @@ def _generate(
     return texts
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A candidate with its answer: who wrote it, upon what, and which rules judge it."""
+
+    candidate: Candidate
+    answer: str
+    generator: str
+    asked: str
+    judge: Callable[[Candidate, Seen], str | None]
+
+
+def _rewritten(
+    seeds: Sequence[Example], texts: Sequence[str], generator: Generator | None
+) -> Iterator[Offer]:
+    if generator is None:
+        return
+    for seed, text in zip(seeds, texts, strict=True):
+        source = _source(seed)
+        yield Offer(
+            Candidate(text, source, seed), seed.answer, generator.name, PROMPT.format(source=source), refusal
+        )
+
+
+def _from_knowledge(train: Sequence[Example], count: int) -> Iterator[Offer]:
+    for candidate, answer in knowledge.problem_lists(train, count):
+        yield Offer(candidate, answer, knowledge.name(), knowledge.RECIPE, refusal_of_new)
+
+
 def _accept(
-    seeds: Sequence[Example],
-    texts: Sequence[str],
-    held_out: Sequence[Example],
-    train_rows: int,
-    max_share: float,
-    generator: Generator | None,
+    offers: Sequence[Offer], held_out: Sequence[Example], train_rows: int, max_share: float
 ) -> tuple[list[Example], dict[str, int]]:
     forbidden = frozenset(run for e in held_out for run in runs(f"{_source(e)}\n{e.answer}", _TEST_RUN))
     seen = Seen(forbidden, _TEST_RUN)
@@ -118,22 +149,23 @@ def _accept(
     rows: list[Example] = []
     accepted_runs: set[str] = set()
     refused: collections.Counter[str] = collections.Counter()
-    for seed, text in zip(seeds, texts, strict=True):
-        rule = refusal(Candidate(text, _source(seed), seed), seen)
-        mine = runs(text, 5)
+    for offer in offers:
+        rule = offer.judge(offer.candidate, seen)
+        mine = runs(offer.candidate.text, 5)
         if rule is None and len(mine & accepted_runs) > 0.5 * max(1, len(mine)):
             rule = "repeats-another"
         if rule is None and len(rows) >= cap:
             rule = "over-cap"
-        if rule is not None or generator is None:
-            refused[rule or "no-generator"] += 1
+        if rule is not None:
+            refused[rule] += 1
             continue
         accepted_runs |= mine
-        rows.append(_example(seed, text, generator.name))
+        rows.append(_example(offer))
     return rows, dict(sorted(refused.items()))
 
 
-def _example(seed: Example, text: str, generator: str) -> Example:
+def _example(offer: Offer) -> Example:
+    seed, text = offer.candidate.seed, offer.candidate.text
     instruction = seed.prompt.partition("\n\n")[0]
     prompt = f"{instruction}\n\n{text}"
     return Example(
@@ -144,10 +176,10 @@ def _example(seed: Example, text: str, generator: str) -> Example:
         document_refs=seed.document_refs,
         specialty=seed.specialty,
         prompt=prompt,
-        answer=seed.answer,
+        answer=offer.answer,
         provenance="synthetic",
-        generator=generator,
-        prompt_hash=hashlib.sha256(PROMPT.format(source=_source(seed)).encode()).hexdigest(),
+        generator=offer.generator,
+        prompt_hash=hashlib.sha256(offer.asked.encode()).hexdigest(),
         seeds=(seed.example_id,),
         basis=seed.basis,
     )

@@ -18,6 +18,7 @@ import dagster as dg
 import pyarrow.parquet as pq
 import pytest
 
+from pipelines.stage_log import STAGES
 from preceptor.settings import Workspace
 from preceptor.vault import open_vault
 from tests.pipeline.conftest import NEEDLES, PLANTED, preceptor, write_config
@@ -28,7 +29,7 @@ ASSETS = {
 }  # fmt: skip
 GATES = {
     "raw_documents_gate", "deidentified_documents_gate", "curated_examples_gate", "synthetic_examples_gate",
-    "evaluation_gate",
+    "data_sufficiency_gate", "evaluation_gate",
 }  # fmt: skip
 
 
@@ -70,7 +71,7 @@ def test_every_asset_is_materialised_with_metadata_and_every_gate_passed(run, in
 
 
 def test_progress_names_each_stage(run):
-    assert all(f"[{n}/8]" in run.output for n in range(1, 9))
+    assert all(f"[{n}/{len(STAGES)}]" in run.output for n in range(1, len(STAGES) + 1))
 
 
 def test_the_canary_is_found_in_no_byte_outside_the_vault(run):

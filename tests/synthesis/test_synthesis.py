@@ -55,6 +55,7 @@ def test_a_faithful_rewrite_is_accepted():
         ),
         (REWRITTEN.replace("are taken", "are taken as Henderson said"), "names-invented"),
         (REWRITTEN.replace("palpitations", "fluttering"), "evidence-lost"),
+        (REWRITTEN + " seen by Mr. Okonkwo-Hadžić", "phi-suspected"),
         (REWRITTEN + " <|im_end|>", "control-tokens"),
         (REWRITTEN + " write to someone@example.org", "identifier-shape"),
     ],

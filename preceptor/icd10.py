@@ -11,6 +11,7 @@ from functools import cache
 from itertools import combinations
 
 # `I11.0`, `J09-J18`, `E08.0-`, in the parentheses at the end of a note
+_SEVENTH = len("S52.501A")
 _REFERENCE = re.compile(
     r"([A-Z]\d[0-9A-Z](?:\.[0-9A-Z]{1,4})?)(?:\.?-(?:([A-Z]\d[0-9A-Z](?:\.[0-9A-Z]{1,4})?))?)?"
 )
@@ -25,6 +26,28 @@ def contradictory(codes: Sequence[str]) -> list[tuple[str, str]]:
     """The pairs of codes of which one excludes the other (Excludes1: "not coded here", the two cannot occur together)."""
     good = [code for code in dict.fromkeys(codes) if _known(code)]
     return [(a, b) for a, b in combinations(good, 2) if _excludes(a, b) or _excludes(b, a)]
+
+
+def family(code: str) -> list[str]:
+    """A code and the other codes below its parent that can be billed, but for those of other episodes of care (a seventh
+    character); none for a code that the list does not have."""
+    import simple_icd_10_cm as icd
+
+    if not _known(code):
+        return []
+    siblings = icd.get_children(icd.get_parent(code)) if "." in code else []
+    return [
+        item
+        for item in dict.fromkeys([code, *siblings])
+        if icd.is_leaf(item) and (item == code or len(item) < _SEVENTH)
+    ]
+
+
+def terms(code: str) -> list[str]:
+    """What the list calls a code: its description, and the terms that are included in it."""
+    import simple_icd_10_cm as icd
+
+    return [str(icd.get_description(code)), *map(str, icd.get_inclusion_term(code))]
 
 
 @cache
