@@ -197,8 +197,9 @@ class SufficiencySettings(_Section):
     min_effective: int = (
         5  # different training examples of a use case; where none has as many, nothing is trained
     )
-    curve: bool = False  # measure the learning curve: four short trainings, some minutes on a CPU
-    steps: int = Field(default=30, ge=1)  # of each
+    curve: bool = False  # measure the learning curve: four short trainings, ten minutes on two cores
+    passes: float = Field(default=1.0, gt=0)  # of each over its part
+    max_steps: int = Field(default=0, ge=0)  # of each; 0: as many as the passes take
 
 
 class SynthesisSettings(_Section):

@@ -1,6 +1,7 @@
 """The learning curve: the recipe trained briefly on growing parts of the training split, each measured on validation.
 
-A small adapter and few steps: what counts is how the loss falls with data, not how low it gets. Parts are nested, and
+A small adapter and as many passes over each part: what counts is how the loss falls with data, not how low it gets. (At
+equal steps it does not fall at all: 9, 15 and 31 of our examples gave 2.65, 2.65 and 2.66 after 30.) Parts are nested, and
 whole patients; what was trained is not trained again.
 """
 
@@ -18,7 +19,7 @@ from preceptor.errors import PreceptorError
 from preceptor.models import ResolvedModel
 from preceptor.progress import Progress, silent
 from preceptor.records import Example
-from preceptor.settings import TrainingSettings, Workspace
+from preceptor.settings import SufficiencySettings, TrainingSettings, Workspace
 from preceptor.tables import EXAMPLES, read_examples, write_examples
 from preceptor.training.jobs import TrainingJob, command, environment, plan_job
 from preceptor.training.recipe import Recipe
@@ -33,7 +34,7 @@ def measure(
     base: ResolvedModel,
     curated: DatasetVersion,
     recipe: Recipe,
-    steps: int,
+    settings: SufficiencySettings,
     tracking_uri: str,
     experiment: Callable[[], str],
     fractions: Sequence[float] = FRACTIONS,
@@ -43,7 +44,14 @@ def measure(
     said = recipe.model_dump()
     method = {**said["method"], "name": "lora", "rank": 4, "alpha": 8}
     small = Recipe(
-        **{**said, "method": method, "max_steps": steps, "max_minutes": 0, "checkpoint_steps": 1000}
+        **{
+            **said,
+            "method": method,
+            "epochs": settings.passes,
+            "max_steps": settings.max_steps,
+            "max_minutes": 0,
+            "checkpoint_steps": 1000,
+        }  # fmt: skip
     )
     points = []
     for number, fraction in enumerate(fractions):

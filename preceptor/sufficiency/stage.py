@@ -52,7 +52,7 @@ def assess(
                 base,
                 curated,
                 recipe,
-                chosen.steps,
+                chosen,
                 tracking_uri,
                 experiment,
                 FRACTIONS,

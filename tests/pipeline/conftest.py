@@ -62,13 +62,19 @@ class Run:
     result: dict
     output: str
 
-    def call(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess:
-        return preceptor(self.home, self.config, self.temp, *arguments, stdin=stdin)
+    def call(
+        self, *arguments: str, stdin: str | None = None, profile: str = ""
+    ) -> subprocess.CompletedProcess:
+        return preceptor(self.home, self.config, self.temp, *arguments, stdin=stdin, profile=profile)
 
 
-def preceptor(home: Path, config: Path, temp: Path, *arguments: str, stdin: str | None = None):
+def preceptor(
+    home: Path, config: Path, temp: Path, *arguments: str, stdin: str | None = None, profile: str = ""
+):
     """Call the program as a user would, with a temporary folder of its own."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PRECEPTOR_", "DAGSTER_"))}
+    if profile:
+        environment["PRECEPTOR_PROFILE"] = profile
     return subprocess.run(
         [
             sys.executable,

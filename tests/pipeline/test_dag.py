@@ -164,7 +164,7 @@ def test_lineage_leads_back_to_documents(run):
 
 
 def test_the_learning_curve_is_measured_and_kept(run):
-    done = run.call("data", "sufficiency", "--curve", "--json")
+    done = run.call("data", "sufficiency", "--curve", "--json", profile="smoke")
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads(done.stdout)
     sizes = [n for n, _ in found["curve"]["points"]]
@@ -178,7 +178,7 @@ def test_the_learning_curve_is_measured_and_kept(run):
     }
     assert (Path(found["path"]) / "learning-curve.png").read_bytes().startswith(b"\x89PNG")
     assert found_in(done.stdout.lower().encode()) == []
-    again = run.call("data", "sufficiency", "--curve", "--json")
+    again = run.call("data", "sufficiency", "--curve", "--json", profile="smoke")
     assert json.loads(again.stdout)["version"] == found["version"]
     assert "train:" not in again.stderr
 
