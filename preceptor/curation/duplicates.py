@@ -7,20 +7,28 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import xxhash
+
 from preceptor.curation.quality import words
 from preceptor.errors import UsageError
 from preceptor.settings import resolve_path
 
 _PERMUTATIONS = 128
 _SHINGLE = 5  # words
+_LOWER = np.uint64(0xFFFFFFFF)
+Shingles = npt.NDArray[np.uint64]
 
 
-def shingles(text: str, n: int = _SHINGLE) -> set[str]:
-    """The runs of `n` words of a text; the whole text if it is shorter."""
+def shingles(text: str, n: int = _SHINGLE) -> Shingles:
+    """The runs of `n` words of a text, each as a 64-bit hash, sorted, none twice; the whole text if it is shorter.
+
+    Two runs in 100,000 notes share a hash by chance once in a few thousand times.
+    """
     found = words(text)
-    if len(found) < n:
-        return {" ".join(found)}
-    return {" ".join(found[i : i + n]) for i in range(len(found) - n + 1)}
+    runs = [" ".join(found[i : i + n]) for i in range(max(1, len(found) - n + 1))]
+    return np.unique(np.array([xxhash.xxh64_intdigest(run.encode()) for run in runs], np.uint64))
 
 
 def near_duplicates(texts: Sequence[str], jaccard: float) -> list[int | None]:
@@ -31,26 +39,40 @@ def near_duplicates(texts: Sequence[str], jaccard: float) -> list[int | None]:
     from datasketch import MinHash, MinHashLSH
 
     index = MinHashLSH(threshold=jaccard, num_perm=_PERMUTATIONS)
-    sets = [shingles(t) for t in texts]
+    sets: list[Shingles | None] = []
     found: list[int | None] = []
-    for i, items in enumerate(sets):
-        sketch = MinHash(num_perm=_PERMUTATIONS, seed=1)
-        sketch.update_batch([s.encode() for s in items])
+    for i, text in enumerate(texts):
+        mine = shingles(text)
+        # The shingles are hashes already; MinHash works with the lower half of each.
+        sketch = MinHash(num_perm=_PERMUTATIONS, seed=1, hashfunc=int)
+        sketch.update_batch((mine & _LOWER).tolist())
         likely = sorted(int(key) for key in index.query(sketch))
-        same = next((j for j in likely if len(items & sets[j]) >= jaccard * len(items | sets[j])), None)
+        same = next((j for j in likely if _jaccard(mine, sets[j]) >= jaccard), None)
         found.append(same)
+        sets.append(mine if same is None else None)
         if same is None:
             index.insert(str(i), sketch)
     return found
 
 
+def _jaccard(a: Shingles, b: Shingles | None) -> float:
+    if b is None:
+        return 0.0
+    both = len(np.intersect1d(a, b, assume_unique=True))
+    return both / (len(a) + len(b) - both)
+
+
 def contaminated(texts: Sequence[str], held_out: Iterable[str], n: int) -> list[bool]:
     """For each text whether it shares a run of `n` words with any held-out text."""
-    forbidden: set[str] = set()
-    for text in held_out:
-        if len(words(text)) >= n:
-            forbidden |= shingles(text, n)
-    return [len(words(t)) >= n and not shingles(t, n).isdisjoint(forbidden) for t in texts]
+    parts = [shingles(text, n) for text in held_out if len(words(text)) >= n]
+    forbidden = np.unique(np.concatenate(parts)) if parts else np.empty(0, np.uint64)
+    return [len(forbidden) > 0 and len(words(t)) >= n and _any_of(shingles(t, n), forbidden) for t in texts]
+
+
+def _any_of(marks: Shingles, known: Shingles) -> bool:
+    """Whether two sorted arrays have a value in common."""
+    places = np.minimum(np.searchsorted(known, marks), len(known) - 1)
+    return bool((known[places] == marks).any())
 
 
 def benchmark_texts(files: Iterable[str]) -> Iterator[str]:
