@@ -9,7 +9,8 @@ from typing import Any
 
 from preceptor.deid import groups
 from preceptor.deid.engine import Deidentifier, Scrubbed
-from preceptor.deid.leakcheck import Leak, leaks
+from preceptor.deid.leakcheck import FAILED, Leak, leaks
+from preceptor.errors import PreceptorError
 from preceptor.progress import Progress, silent
 from preceptor.records import Document, Labels, PatientRecord, Span
 
@@ -44,6 +45,7 @@ def scrub_documents(
 ) -> Iterator[DeidResult]:
     """Yield a result for each document, patients in order of their reference.
 
+    Where de-identifying a patient's documents breaks off, they come without text and with a leak of the rule `failed`.
     A quotation (evidence, differential) found in the note becomes the same stretch of the scrubbed note.
     """
     done = 0
@@ -52,7 +54,16 @@ def scrub_documents(
         notes = list(group)
         record = records.get(patient_ref)
         free = [text for note in notes for text in _free_texts(note.labels)]
-        scrubbed = deidentifier.scrub_patient(patient_ref, [*(n.text for n in notes), *free], record)
+        try:
+            scrubbed = deidentifier.scrub_patient(patient_ref, [*(n.text for n in notes), *free], record)
+        except PreceptorError:  # a setting is wrong, for every document
+            raise
+        except Exception:  # noqa: BLE001 - whatever a text does to us, the other patients go on
+            for note in notes:
+                yield _failed(note)
+                done += 1
+            on_progress(done, len(ordered))
+            continue
         said = dict(zip(free, scrubbed[len(notes) :], strict=True))
         identifiers = {
             (s.type, n.text[s.start : s.end])
@@ -81,6 +92,14 @@ def scrub_documents(
             )
             done += 1
             on_progress(done, len(ordered))
+
+
+def _failed(note: Document) -> DeidResult:
+    """No text and no label: it is withheld under a rule of its own, and stays in the vault."""
+    return DeidResult(
+        note.document_ref, note.patient_ref, note.note_type, note.specialty, note.encounter, note.format, "", {}, None,
+        (), [], [Leak(FAILED, "IDNUM", 0, 0)],
+    )  # fmt: skip
 
 
 def _free_texts(labels: Labels) -> Iterator[str]:

@@ -43,6 +43,7 @@ _FEWEST_DIGITS_KNOWN = 4  # of a number that is searched for as it is
 _FEWEST_DIGITS = 6  # of a record's number that is searched for with one digit wrong
 _SHORTEST_NAME = 5  # letters of a name that is searched for with one letter wrong
 RARE_WORD = "rare-word"
+FAILED = "failed"  # the rule of a document whose de-identification broke off: nothing of it goes on
 # Endings of terms and of generic drug names (the stems of the International Nonproprietary Names, WHO 2018).
 _TERM = regex.compile(
     r"(?:itis|osis|asis|emia|aemia|uria|oma|pathy|ectomy|otomy|ostomy|plasty|scopy|graphy|gram|algia|plegia|penia|philia|"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from preceptor.deid.leakcheck import Leak
+from preceptor.deid.leakcheck import FAILED, Leak
 from preceptor.versions import digest
 
 BY_A_PERSON = "review"  # the rule of a document that somebody found an identifier in
@@ -26,6 +26,8 @@ class Reviewed:
         """The finds that still count, after what people said of the document. `length`: of its text."""
         if document_ref in self.barred:
             return [*found, Leak(BY_A_PERSON, "IDNUM", 0, length)]
+        if any(leak.rule == FAILED for leak in found):
+            return found  # nobody can have seen it
         certain = [leak for leak in found if not leak.is_doubt]
         if certain and self.released.get(document_ref) == finding(certain):
             return [leak for leak in found if leak.is_doubt]

@@ -9,11 +9,14 @@ import time
 import pytest
 
 from preceptor.deid import stage
+from preceptor.deid.engine import Deidentifier
+from preceptor.deid.leakcheck import Leak
 from preceptor.deid.portions import portions
-from preceptor.deid.stage import deidentify_batch
+from preceptor.deid.reviewed import Reviewed, finding
+from preceptor.deid.stage import WITHHELD, deidentify_batch
 from preceptor.records import Labels, PatientRecord
 from preceptor.settings import DeidSettings
-from preceptor.tables import DOCUMENTS, read_documents
+from preceptor.tables import DOCUMENTS, read_documents, read_rows
 from preceptor.vault import Vault
 from preceptor.versions import discard_unfinished
 
@@ -129,3 +132,32 @@ def alive(pid):
             return stat.read().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_a_text_that_breaks_the_engine_is_withheld_and_the_others_go_on(vault, tmp_path, monkeypatch):
+    scrub = Deidentifier.scrub_patient
+
+    def breaks(self, patient_ref, texts, record=None):
+        if any("558242" in text for text in texts):
+            raise ValueError("it quotes the note")
+        return scrub(self, patient_ref, texts, record)
+
+    monkeypatch.setattr(Deidentifier, "scrub_patient", breaks)
+    version = run(vault, tmp_path / "data")
+    withheld = read_rows(version.path / WITHHELD)
+    assert {row["rule"] for row in withheld} == {"failed"}
+    assert (len(withheld), version.facts["documents"]) == (2, 10)
+    stopped = Reviewed(released={withheld[0]["document_ref"]: finding([Leak("failed", "IDNUM", 0, 0)])})
+    again = deidentify_batch(
+        vault, "b1", tmp_path / "data", DeidSettings(tagger="none", workers=1), KEY, reviewed=stopped
+    )
+    assert again.facts["documents"] == 10
+
+
+@pytest.mark.parametrize("number", ["006-XX-4190", "xxx-xx-4190", "00B-45-4I90"])
+def test_a_number_that_is_hidden_or_misread_in_part_gets_a_stand_in(number):
+    engine = Deidentifier(DeidSettings(tagger="none"), KEY)
+    text = f"Seen today. SSN: {number}. Well."
+    for patient in range(20):
+        (out,) = engine.scrub_patient(f"p-{patient}", [text])
+        assert number not in out.text

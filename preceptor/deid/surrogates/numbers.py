@@ -110,7 +110,7 @@ class Numbers:
             # 555-0100 to 555-0199 are set aside for fiction in every area code (NANPA); 2 to 9 begin one.
             area = str(2 + int(new[0]) % 8) + new[1:3] if len(run) == 10 else ""
             return area + "55501" + new[-2:]
-        if family == "SSN" and len(run) == 9:
+        if family == "SSN" and new.isdigit() and len(run) == 9:
             # Areas 900 to 999 are never given out, and the IRS's own numbers there (ITIN) have groups of 50 or more.
             return f"9{new[1:3]}{int(new[3]) % 5}{new[4:]}"
         return new
