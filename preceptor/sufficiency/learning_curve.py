@@ -51,7 +51,7 @@ def measure(
             "max_steps": settings.max_steps,
             "max_minutes": 0,
             "checkpoint_steps": 1000,
-        }  # fmt: skip
+        }
     )
     points = []
     for number, fraction in enumerate(fractions):

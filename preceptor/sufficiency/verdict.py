@@ -84,7 +84,7 @@ def _curve(law: ScalingLaw | None, points: Sequence[tuple[int, float]], now: int
     for times in (2, 4):
         gain, low, high = law.gain(now, times * now)
         curve[f"gain_x{times}"] = {"loss": gain, "low": low, "high": high, "share": gain / law.loss(now)}
-    return curve  # fmt: skip
+    return curve
 
 
 def _verdict(facts: Mapping[str, Any], curve: Mapping[str, Any], min_effective: int) -> tuple[str, str]:
