@@ -20,16 +20,23 @@ def curated_examples(context: dg.AssetExecutionContext, workspace: WorkspaceReso
     """Questions and answers for every use case, from all batches: filtered, without near-duplicates, split by
     patient, and clean of the test split."""
     from preceptor.consent import unusable_patients
+    from preceptor.curation.cards import card_facts, write_card
     from preceptor.curation.curate import curate
     from preceptor.curation.page import write_page
+    from preceptor.curation.reviews import decisions
     from preceptor.deid.stage import usable_versions
+    from preceptor.models.tokens import token_counter
 
     data = workspace.workspace().data
     with workspace.vault() as vault:
         sources = usable_versions(data, vault.batches())
         unusable = unusable_patients(vault, workspace.settings().intake)
-    version = curate(data, sources, workspace.settings().curation, unusable)
+    with workspace.record() as record:
+        reviews = decisions(record, data)
+    counter = token_counter(workspace.base_model())
+    version = curate(data, sources, workspace.settings().curation, unusable, reviews, counter)
     page = write_page(version, workspace.workspace().reports)
+    cards = write_card(card_facts(data, version), version, workspace.workspace().reports)
     facts = version.facts
     thin = {
         f"{field}: {group}": {"share": row["share"], "population": row["target"], "": row["warning"]}
@@ -45,8 +52,12 @@ def curated_examples(context: dg.AssetExecutionContext, workspace: WorkspaceReso
             "from documents": facts["documents"],
             "by use case": table(facts["by_task"], ("use case", "train", "validation", "test")),
             "removed by rule": table(facts["removed"], ("rule", "drafts")),
+            "frozen test cases": table(facts["test_split"], ("use case", "frozen", "present", "rewritten")),
+            "reviewed by clinicians": facts["reviewed"],
+            "tokens": facts["tokens"],
             "patients": table(facts["patients"], ("split", "patients")),
             "page with samples, lengths and groups": dg.MetadataValue.path(str(page)),
+            "data card": dg.MetadataValue.path(str(cards / "README.md")),
             "groups that are thin": table(thin, ("group", "share", "population", "")),
             "mean words of a question": facts["mean_prompt_words"],
             "mean words of an answer": facts["mean_answer_words"],

@@ -232,7 +232,8 @@ class Example:
 
     `provenance` is `clinical` or `synthetic` and never changes; a synthetic one names its generator, the hash of
     its prompt and the examples it was seeded from. `split` is `train`, `validation` or `test`; `basis` is the licence or
-    consent under which it may be learnt from, as its use case says it.
+    consent under which it may be learnt from, as its use case says it. `reviewer` (and `reviewed_at`, ISO 8601) is who
+    accepted or corrected it; the token counts are those of the base model, without its chat template.
     """
 
     example_id: str
@@ -248,3 +249,7 @@ class Example:
     prompt_hash: str | None = None
     seeds: tuple[str, ...] = ()
     basis: str | None = None
+    reviewer: str | None = None
+    reviewed_at: str | None = None
+    prompt_tokens: int | None = None
+    answer_tokens: int | None = None

@@ -35,8 +35,10 @@ def read_documents(path: Path) -> list[DeidentifiedDocument]:
 def write_examples(path: Path, examples: Iterable[Example]) -> None:
     """Write examples, clinical or synthetic."""
     rows = [{f.name: getattr(e, f.name) for f in fields(e)} for e in examples]
-    lists = {"document_refs", "seeds"}
-    write_rows(path, rows, {f.name: "list" if f.name in lists else "string" for f in fields(Example)})
+    kinds = dict.fromkeys(("document_refs", "seeds"), "list") | dict.fromkeys(
+        ("prompt_tokens", "answer_tokens"), "int"
+    )
+    write_rows(path, rows, {f.name: kinds.get(f.name, "string") for f in fields(Example)})
 
 
 def read_examples(path: Path) -> list[Example]:

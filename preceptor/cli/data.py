@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from preceptor.cli._common import columns, emit, json_option, settings, workspace
+from preceptor.cli.data_review import review
 from preceptor.errors import UsageError
 
 
@@ -76,6 +77,34 @@ def sufficiency(curve: bool | None, as_json: bool) -> None:
     emit({"version": version.name, "path": str(version.path), **version.facts}, as_json, said)
 
 
+@data.command()
+@click.option("--use-case", "use_cases", multiple=True, metavar="NAME", help="Only these use cases.")
+@click.option("--version", "name", metavar="NAME", help="A curated version. [default: the newest]")
+@json_option
+def card(use_cases: tuple[str, ...], name: str | None, as_json: bool) -> None:
+    """Print the data card of a curated version, and write it as README.md (Hugging Face) and croissant.json.
+
+    Its figures are counted from the version; it holds no text of a document.
+    """
+    from preceptor.curation.cards import card_facts, markdown, write_card
+    from preceptor.curation.curate import STAGE
+    from preceptor.versions import load, newest
+
+    ours = workspace()
+    try:
+        version = load(ours.data, STAGE, name) if name else newest(ours.data, STAGE)
+    except FileNotFoundError:
+        raise UsageError(f"There is no curated version {name}: `preceptor data show` lists them.") from None
+    known = {case["task"] for case in version.manifest["config"]["use_cases"]}
+    if unknown := set(use_cases) - known:
+        raise UsageError(f"{', '.join(sorted(unknown))}: no such use case in {version.name}.")
+    facts = card_facts(ours.data, version, use_cases)
+    folder = write_card(facts, version, ours.reports) if not use_cases else None
+    if folder:
+        click.echo(f"written: {folder}", err=True)
+    emit({**facts, "path": folder and str(folder)}, as_json, lambda: markdown(facts))
+
+
 @data.command("grow-test")
 @json_option
 def grow_test(as_json: bool) -> None:
@@ -99,6 +128,9 @@ def grow_test(as_json: bool) -> None:
     joined = grow(ours.data, sources, chosen.curation, unusable)
     said = ", ".join(f"{n} {split}" for split, n in sorted(joined.items())) or "nobody: all are in a split"
     emit(joined, as_json, f"Joined: {said}.")
+
+
+data.add_command(review)
 
 
 def _versions() -> list[dict[str, Any]]:

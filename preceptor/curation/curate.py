@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Collection, Iterable, Sequence
+import dataclasses
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from preceptor.curation import VERSION
 from preceptor.curation.balance import balance
 from preceptor.curation.duplicates import benchmark_texts, contaminated, near_duplicates
+from preceptor.curation.frozen import FILE as TEST_SPLIT
+from preceptor.curation.frozen import TestSplit, load_test_split, save_test_split
 from preceptor.curation.quality import rejection, words
 from preceptor.curation.removed import REMOVED, Removed, write_removed
 from preceptor.curation.repetition import Repetition
+from preceptor.curation.reviewed import Reviews, apply
 from preceptor.curation.split import assign, load_register, save_register
 from preceptor.curation.tasks import Draft, Shelf, UseCase, derive, load_use_cases
 from preceptor.curation.tasks.base import USE_CASES
+from preceptor.models.tokens import TokenCounter
 from preceptor.records import DeidentifiedDocument, Example
 from preceptor.settings import CurationSettings, resolve_path
 from preceptor.tables import DOCUMENTS, EXAMPLES, read_documents, write_examples
@@ -30,42 +35,62 @@ def curate(
     sources: Sequence[DatasetVersion],
     settings: CurationSettings,
     unusable: Collection[str] = (),
+    reviews: Reviews | None = None,
+    counter: TokenCounter | None = None,
 ) -> DatasetVersion:
     """Make the curated version of de-identified versions: drafts, filter, duplicates, split, decontamination.
 
-    What came from a patient whose data may not be used (by reference: erased, opted out) is left out. Its facts: how many drafts each rule took, examples by task and split, patients by split.
+    What came from a patient whose data may not be used (by reference: erased, opted out) is left out. `reviews` are what clinicians
+    decided (`reviews.decisions`); without `counter` no tokens are counted. Its facts: how many
+    drafts each rule took, examples by task and split, patients by split, the standing of the frozen test split.
     """
     use_cases, found, documents, shelf, drafts = _drafts(sources, settings, unusable)
     register = _assigned(data, drafts, use_cases, settings)
     here = {p: register[p] for p in sorted({d.patient_ref for d in drafts})}
+    drafts, rejected, stale = apply(drafts, reviews or {})
+    inputs = {s.stage: s.name for s in sources}
+    config = {
+        "curation": settings.model_dump(mode="json", exclude={"use_cases"}),
+        "use_cases": [c.model_dump(mode="json") for c in use_cases],
+        "splits": digest(here),
+        "left_out": sorted({d.patient_ref for d in found} & set(unusable)),
+        "reviews": digest(
+            {case: [dataclasses.asdict(r) for r in said] for case, said in (reviews or {}).items()}
+        )[:12],
+        "tokenizer": [counter.name, counter.sha256] if counter else None,
+    }
+    by = digest([inputs, config, VERSION])[:12]
+    frozen = load_test_split(data / TEST_SPLIT)
 
     def write(folder: Path) -> dict[str, Any]:
-        kept, gone = _select(
-            drafts, register, settings, documents, benchmark_texts(settings.decontaminate_against)
-        )
+        gone = [Removed("rejected-by-reviewer", d) for d in rejected]
+        chosen = _Selection(register, frozen, by, settings, documents, gone)
+        kept = _counted(chosen.select(drafts), counter)
         write_examples(folder / EXAMPLES, kept)
         write_removed(folder / REMOVED, gone)
+        test = [e for e in kept if e.split == "test"]
+        after = frozen.frozen(test, by)
+        # Before the version exists: a kill in between leaves cases that are its own, and it takes them again.
+        save_test_split(data / TEST_SPLIT, after)
         return {
             **_facts(kept),
-            "drafts": len(drafts),
-            "drafts_by_task": dict(sorted(collections.Counter(d.task for d in drafts).items())),
+            "drafts": len(drafts) + len(rejected),
+            "drafts_by_task": dict(sorted(collections.Counter(d.task for d in (*drafts, *rejected)).items())),
             "removed": dict(sorted(collections.Counter(r.rule for r in gone).items())),
             "removed_by_task": _by_task(gone),
             "documents": len(documents),
-            "test_digest": digest([e.example_id for e in kept if e.split == "test"])[:12],
+            "reviewed": sum(e.reviewer is not None for e in kept),
+            "reviews_outdated": stale,
+            "test_digest": digest([e.example_id for e in test])[:12],
+            "test_split": after.standing(test),
             "balance": balance(kept, shelf.by_ref, settings.population),
         }
 
     return make_version(
         data,
         STAGE,
-        inputs={s.stage: s.name for s in sources},
-        config={
-            "curation": settings.model_dump(mode="json", exclude={"use_cases"}),
-            "use_cases": [c.model_dump(mode="json") for c in use_cases],
-            "splits": digest(here),
-            "left_out": sorted({d.patient_ref for d in found} & set(unusable)),
-        },
+        inputs=inputs,
+        config={**config, "test_split": frozen.closed(by)},
         code=VERSION,
         write=write,
     )
@@ -79,11 +104,12 @@ def grow_test(
 ) -> dict[str, int]:
     """Let the patients who are in no split yet join all three, the test split too; return how many joined which.
 
-    The next curated version has them there. Evaluations before and after it are of different cases.
+    What came later of the patients who were in it joins, too. The next curated version has them there. Evaluations before and after it are of different cases.
     """
     use_cases, _, _, _, drafts = _drafts(sources, settings, unusable)
     before = load_register(data / REGISTER)
     after = _assigned(data, drafts, use_cases, settings, grow=True)
+    save_test_split(data / TEST_SPLIT, load_test_split(data / TEST_SPLIT).growing())
     return dict(collections.Counter(split for patient, split in after.items() if patient not in before))
 
 
@@ -128,65 +154,99 @@ def _strata(drafts: Sequence[Draft], use_cases: Sequence[UseCase]) -> dict[str, 
     return {patient: min(has, key=order.index) for patient, has in tasks.items()}
 
 
-def _select(
-    drafts: Sequence[Draft],
-    register: dict[str, str],
-    settings: CurationSettings,
-    documents: Sequence[DeidentifiedDocument],
-    benchmarks: Iterable[str],
-) -> tuple[list[Example], list[Removed]]:
-    good: list[Draft] = []
-    gone: list[Removed] = []
-    for draft in drafts:
-        rule = rejection(draft, settings)
-        if rule:
-            gone.append(Removed(rule, draft))
-        else:
-            good.append(draft)
-    # The test split first, so that of two near-duplicates the held-out one stays.
-    good.sort(key=lambda d: (register[d.patient_ref] != "test", d.task, d.patient_ref, d.document_refs))
-    unique: list[Draft] = []
-    for task in sorted({d.task for d in good}):
-        of_task = [d for d in good if d.task == task]
-        repeats = near_duplicates([d.source for d in of_task], settings.duplicate_jaccard)
-        for draft, first in zip(of_task, repeats, strict=True):
-            if first is None:
-                unique.append(draft)
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Selection:
+    """Which drafts become examples; those that do not are added to `gone`."""
+
+    register: Mapping[str, str]
+    frozen: TestSplit
+    by: str
+    settings: CurationSettings
+    documents: Sequence[DeidentifiedDocument]
+    gone: list[Removed]
+
+    def select(self, drafts: Sequence[Draft]) -> list[Example]:
+        kept = self._without_repetition(self._without_duplicates(self._good(drafts)))
+        held_out = [d for d in kept if self._split(d) == "test"]
+        learnt = [d for d in kept if self._split(d) != "test"]
+        forbidden = [text for d in held_out for text in (d.source, d.answer)]
+        clean = held_out
+        benchmarks = benchmark_texts(self.settings.decontaminate_against)
+        for draft, rule in zip(learnt, _overlaps(learnt, forbidden, benchmarks, self.settings), strict=True):
+            if rule:
+                self.gone.append(Removed(rule, draft))
             else:
-                gone.append(Removed("near-duplicate", draft, of_task[first].document_refs))
-    unique = _without_repetition(unique, gone, documents, settings)
-    held_out = [d for d in unique if register[d.patient_ref] == "test"]
-    learnt = [d for d in unique if register[d.patient_ref] != "test"]
-    forbidden = [text for d in held_out for text in (d.source, d.answer)]
-    clean = held_out
-    for draft, rule in zip(learnt, _overlaps(learnt, forbidden, benchmarks, settings), strict=True):
-        if rule:
-            gone.append(Removed(rule, draft))
-        else:
-            clean.append(draft)
-    examples = [_example(d, register[d.patient_ref]) for d in clean]
-    return sorted(examples, key=lambda e: (e.task, e.example_id)), gone
+                clean.append(draft)
+        examples = [_example(d, self._split(d)) for d in clean]
+        return sorted(examples, key=lambda e: (e.task, e.example_id))
 
+    def _split(self, draft: Draft) -> str:
+        return self.register[draft.patient_ref]
 
-def _without_repetition(
-    drafts: Sequence[Draft],
-    gone: list[Removed],
-    documents: Sequence[DeidentifiedDocument],
-    settings: CurationSettings,
-) -> list[Draft]:
-    """The drafts that say something of their own. A whole note repeated is no paragraph of many: near-duplicates do not
-    count for what is boilerplate."""
-    repeated = {ref for r in gone if r.rule == "near-duplicate" for ref in r.draft.document_refs}
-    repetition = Repetition(d for d in documents if d.document_ref not in repeated)
-    kept = []
-    for draft in drafts:
-        if repetition.copied(draft.source, draft.patient_ref, draft.document_refs) > settings.max_copied:
-            gone.append(Removed("copy-forward", draft))
-        elif repetition.boilerplate(draft.source) > settings.max_boilerplate:
-            gone.append(Removed("boilerplate", draft))
-        else:
-            kept.append(draft)
-    return kept
+    def _is_frozen(self, draft: Draft) -> bool:
+        return self._split(draft) == "test" and self.frozen.has(draft.task, draft.document_refs)
+
+    def _good(self, drafts: Sequence[Draft]) -> list[Draft]:
+        """Those that the filter leaves, and of the test split those that are frozen or may join it."""
+        good = []
+        for draft in drafts:
+            rule = None
+            if not self._is_frozen(draft):
+                rule = rejection(draft, self.settings)
+                if (
+                    rule is None
+                    and self._split(draft) == "test"
+                    and not self.frozen.takes(draft.task, self.by)
+                ):
+                    rule = "not-in-frozen-test"
+            if rule:
+                self.gone.append(Removed(rule, draft))
+            else:
+                good.append(draft)
+        return good
+
+    def _without_duplicates(self, drafts: Sequence[Draft]) -> list[Draft]:
+        """The first of those that are nearly the same: what is frozen, then the test split, so that the held-out one stays."""
+        ordered = sorted(
+            drafts,
+            key=lambda d: (
+                not self._is_frozen(d),
+                self._split(d) != "test",
+                d.task,
+                d.patient_ref,
+                d.document_refs,
+            ),
+        )
+        unique: list[Draft] = []
+        for task in sorted({d.task for d in ordered}):
+            of_task = [d for d in ordered if d.task == task]
+            repeats = near_duplicates([d.source for d in of_task], self.settings.duplicate_jaccard)
+            for draft, first in zip(of_task, repeats, strict=True):
+                if first is None or self._is_frozen(draft):
+                    unique.append(draft)
+                else:
+                    self.gone.append(Removed("near-duplicate", draft, of_task[first].document_refs))
+        return unique
+
+    def _without_repetition(self, drafts: Sequence[Draft]) -> list[Draft]:
+        """The drafts that say something of their own. A whole note repeated is no paragraph of many: near-duplicates do not
+        count for what is boilerplate."""
+        repeated = {ref for r in self.gone if r.rule == "near-duplicate" for ref in r.draft.document_refs}
+        repetition = Repetition(d for d in self.documents if d.document_ref not in repeated)
+        kept = []
+        for draft in drafts:
+            rule = None
+            if not self._is_frozen(draft):
+                copied = repetition.copied(draft.source, draft.patient_ref, draft.document_refs)
+                if copied > self.settings.max_copied:
+                    rule = "copy-forward"
+                elif repetition.boilerplate(draft.source) > self.settings.max_boilerplate:
+                    rule = "boilerplate"
+            if rule:
+                self.gone.append(Removed(rule, draft))
+            else:
+                kept.append(draft)
+        return kept
 
 
 def _overlaps(
@@ -221,7 +281,22 @@ def _example(draft: Draft, split: str) -> Example:
         prompt=draft.prompt,
         answer=draft.answer,
         basis=draft.basis,
+        reviewer=draft.reviewer,
+        reviewed_at=draft.reviewed_at,
     )
+
+
+def _counted(examples: Sequence[Example], counter: TokenCounter | None) -> list[Example]:
+    if counter is None:
+        return list(examples)
+    asked, answered = (
+        counter.counts([e.prompt for e in examples]),
+        counter.counts([e.answer for e in examples]),
+    )
+    return [
+        dataclasses.replace(e, prompt_tokens=p, answer_tokens=a)
+        for e, p, a in zip(examples, asked, answered, strict=True)
+    ]
 
 
 def _facts(examples: Iterable[Example]) -> dict[str, Any]:
@@ -237,6 +312,7 @@ def _facts(examples: Iterable[Example]) -> dict[str, Any]:
         "examples": len(examples),
         "by_task": dict(sorted(table.items())),
         "patients": {split: len(found) for split, found in sorted(patients.items())},
+        "tokens": sum((e.prompt_tokens or 0) + (e.answer_tokens or 0) for e in examples),
         "mean_prompt_words": _mean([len(words(e.prompt)) for e in examples]),
         "mean_answer_words": _mean([len(words(e.answer)) for e in examples]),
     }

@@ -48,7 +48,7 @@ def check(data: Path, suite: str, version: str, frame: pd.DataFrame) -> Verdict:
     A version never changes, so one that this very suite has judged is not judged again.
     """
     path = SUITES / f"{suite}.json"
-    known = _known(data, suite, version)
+    known = known_verdict(data, suite, version)
     if known is not None:
         return known
     results = _run(json.loads(path.read_text()), frame)
@@ -69,7 +69,7 @@ def require(data: Path, suite: str, version: str) -> Verdict:
 
     Raises `GateRefused` if it failed, or was not judged by the suite as it is now.
     """
-    verdict = _known(data, suite, version)
+    verdict = known_verdict(data, suite, version)
     if verdict is None:
         raise GateRefused(
             f"{suite} {version} has not been judged by its present suite (rule gate-not-run): materialise its checks "
@@ -80,7 +80,8 @@ def require(data: Path, suite: str, version: str) -> Verdict:
     return verdict
 
 
-def _known(data: Path, suite: str, version: str) -> Verdict | None:
+def known_verdict(data: Path, suite: str, version: str) -> Verdict | None:
+    """The verdict on a version by the suite as it is now; None if there is none."""
     path = _path(data, suite, version)
     if not path.exists():
         return None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from preceptor.curation.page import FOLDER as PAGES
+from preceptor.curation.reviews import erase_corrections
 from preceptor.errors import UsageError
 from preceptor.release.candidates import bar
 from preceptor.release.lineage import forward, version_roots
@@ -30,7 +31,8 @@ def erase(
     """Destroy the patient's key, drop what was derived from the patient, bar the models that it reached.
 
     Dropped are the patient's rows of every data set version, the cases and answers of every evaluation that could
-    have shown them, the cache of answers, the pages of curation, and what killed runs left half made. The order makes it safe to kill: models are barred first, derived text
+    have shown them, the cache of answers, the pages of curation, reviewers' corrections, and what killed runs left half
+    made. The order makes it safe to kill: models are barred first, derived text
     goes next, the key and the document references last; the next call finishes.
 
     Returns `{patient, documents, versions, models}`; references only.
@@ -53,6 +55,7 @@ def erase(
     for folder in versions:
         if folder.is_relative_to(workspace.data):
             _drop_rows(folder, patient_ref)
+    erase_corrections(workspace.data, patient_ref)
     discard_unfinished(workspace.data)
     shutil.rmtree(workspace.reports / PAGES, ignore_errors=True)
     shutil.rmtree(workspace.reports / ".answers", ignore_errors=True)

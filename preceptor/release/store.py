@@ -33,6 +33,7 @@ KINDS = (
     "user_disabled",
     "deid_reviewed",
     "deid_signed",
+    "example_reviewed",
 )
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS users (

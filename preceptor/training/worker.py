@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from preceptor.tables import EXAMPLES
 from preceptor.training.checkpoints import last_checkpoint
 from preceptor.training.jobs import TrainingJob, load_job
 from preceptor.training.recipe import Recipe
@@ -238,8 +239,32 @@ def _mlflow_run(job: TrainingJob, is_first: bool) -> str | None:
     flat |= {"base_model": job.base_name, "base_digest": job.base_digest, "data": ",".join(job.examples)}
     for key, value in flat.items():
         client.log_param(run.info.run_id, key, value)
+    client.log_inputs(run.info.run_id, _inputs(job))
     write_atomic(kept, run.info.run_id)
     return run.info.run_id
+
+
+def _inputs(job: TrainingJob) -> list[Any]:
+    """The data set versions as MLflow shows them with a run: name, version, columns, rows by split; no text."""
+    import pyarrow.parquet as pq
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    found = []
+    for version, folder in job.examples.items():
+        table = pq.read_table(Path(folder) / EXAMPLES)
+        stage = Path(folder).parent.name
+        rows = {row["values"]: row["counts"] for row in table["split"].value_counts().to_pylist()}
+        columns = [{"name": f.name, "type": str(f.type), "required": False} for f in table.schema]
+        dataset = Dataset(
+            name=stage,
+            digest=version,
+            source_type="local",
+            source=json.dumps({"uri": f"{stage}/{version}/{EXAMPLES}"}),
+            schema=json.dumps({"mlflow_colspec": columns}),
+            profile=json.dumps({"num_rows": table.num_rows, **rows}),
+        )
+        found.append(DatasetInput(dataset, [InputTag("mlflow.data.context", "training")]))
+    return found
 
 
 @contextmanager

@@ -114,7 +114,12 @@ def test_loss_and_speed_reach_mlflow_while_it_runs(undisturbed):
     history = setup.client.get_metric_history(result["run_id"], "loss")
     assert [m.step for m in history] == list(range(1, 17))
     assert setup.client.get_metric_history(result["run_id"], "tokens_per_second")
-    assert setup.client.get_run(result["run_id"]).info.status == "FINISHED"
+    run = setup.client.get_run(result["run_id"])
+    assert run.info.status == "FINISHED"
+    (used,) = run.inputs.dataset_inputs
+    assert (used.dataset.name, used.dataset.digest) == ("curated", setup.data[0].name)
+    assert json.loads(used.dataset.profile)["num_rows"] == len(examples())
+    assert examples()[0].answer not in used.dataset.schema + used.dataset.profile
 
 
 def test_killed_with_9_and_resumed_it_ends_with_the_same_losses(undisturbed, tmp_path):

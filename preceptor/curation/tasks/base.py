@@ -86,6 +86,8 @@ class Draft:
     answer: str
     form: Form = "text"
     basis: str | None = None
+    reviewer: str | None = None
+    reviewed_at: str | None = None
 
     @property
     def prompt(self) -> str:
