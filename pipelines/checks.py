@@ -12,11 +12,12 @@ from assets.deidentified import deidentified_documents
 from assets.evaluation import evaluation_report
 from assets.raw import raw_documents
 from assets.synthetic import synthetic_examples
+from preceptor.quality.data_docs import docs_of, index
 from preceptor.quality.gate import Verdict
 from resources import WorkspaceResource
 
 
-def _result(verdict: Verdict) -> dg.AssetCheckResult:
+def _result(verdict: Verdict, docs: Path) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=verdict.passed,
         severity=dg.AssetCheckSeverity.ERROR,
@@ -24,6 +25,7 @@ def _result(verdict: Verdict) -> dg.AssetCheckResult:
         metadata={
             "version": verdict.version,
             "rows": verdict.rows,
+            "data docs": dg.MetadataValue.path(str(index(docs))),
             "expectations": table(
                 {
                     r["rule"]: {"held": r["passed"], "rows against it": r["unexpected"]}
@@ -42,9 +44,9 @@ def _judged(
     from preceptor.quality import check
     from preceptor.versions import newest
 
-    data = workspace.workspace().data
+    data, docs = workspace.workspace().data, docs_of(workspace.workspace().reports)
     version = newest(data, stage)
-    return _result(check(data, suite, version.name, frame_of(version.path)))
+    return _result(check(data, suite, version.name, frame_of(version.path), docs), docs)
 
 
 @dg.asset_check(
@@ -62,7 +64,8 @@ def raw_documents_gate(
     with workspace.vault() as vault:
         frame = raw_batch(vault, batch, settings.quality.max_quarantined_share)
         version = f"{batch}-{vault.manifest(batch)[:12]}-{int(frame.quarantined.iloc[0])}"
-    return _result(check(workspace.workspace().data, "raw_documents", version, frame))
+    docs = docs_of(workspace.workspace().reports)
+    return _result(check(workspace.workspace().data, "raw_documents", version, frame, docs), docs)
 
 
 @dg.asset_check(
@@ -130,7 +133,8 @@ def synthetic_examples_gate(workspace: WorkspaceResource) -> dg.AssetCheckResult
     curated = load(data, "curated", version.manifest["inputs"]["curated"])
     train_rows = sum(row["train"] for row in curated.facts["by_task"].values())
     frame = examples(version.path, workspace.settings().synthesis.max_share, train_rows)
-    return _result(check(data, "synthetic_examples", version.name, frame))
+    docs = docs_of(workspace.workspace().reports)
+    return _result(check(data, "synthetic_examples", version.name, frame, docs), docs)
 
 
 @dg.asset_check(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from preceptor.errors import GateRefused, PreceptorError
+from preceptor.quality import data_docs
 from preceptor.settings import ROOT
 from preceptor.versions import file_sha256, write_atomic
 
@@ -42,16 +43,17 @@ class Verdict:
         ]
 
 
-def check(data: Path, suite: str, version: str, frame: pd.DataFrame) -> Verdict:
+def check(data: Path, suite: str, version: str, frame: pd.DataFrame, docs: Path | None = None) -> Verdict:
     """Judge `frame` by the suite `expectations/<suite>.json`, write the verdict down and return it.
 
+    With `docs` the result is also shown in the Data Docs there (`preceptor.quality.data_docs`).
     A version never changes, so one that this very suite has judged is not judged again.
     """
     path = SUITES / f"{suite}.json"
     known = known_verdict(data, suite, version)
     if known is not None:
         return known
-    results = _run(json.loads(path.read_text()), frame)
+    results = _run(suite, version, json.loads(path.read_text()), frame, docs)
     verdict = Verdict(
         suite=suite,
         suite_sha256=file_sha256(path),
@@ -93,16 +95,17 @@ def _path(data: Path, suite: str, version: str) -> Path:
     return data / "verdicts" / f"{suite}-{version}.json"
 
 
-def _run(suite: dict[str, Any], frame: pd.DataFrame) -> list[dict[str, Any]]:
+def _run(
+    name: str, version: str, suite: dict[str, Any], frame: pd.DataFrame, docs: Path | None
+) -> list[dict[str, Any]]:
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     import great_expectations as gx
-    from great_expectations.data_context.types.base import ProgressBarsConfig
+    from great_expectations.core.run_identifier import RunIdentifier
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    context = data_docs.context(docs)
     batch = (
-        context.data_sources.add_pandas("frames")
+        context.data_sources.add_or_update_pandas("frames")
         .add_dataframe_asset("frame")
         .add_batch_definition_whole_dataframe("whole")
     )
@@ -110,12 +113,17 @@ def _run(suite: dict[str, Any], frame: pd.DataFrame) -> list[dict[str, Any]]:
         ExpectationConfiguration(type=e["type"], kwargs=e["kwargs"], meta={"rule": e["rule"]})
         for e in suite["expectations"]
     ]
-    expectations = context.suites.add(gx.ExpectationSuite(name="suite", expectations=configurations))
-    definition = context.validation_definitions.add(
-        gx.ValidationDefinition(name="validation", data=batch, suite=expectations)
+    expectations = context.suites.add_or_update(gx.ExpectationSuite(name=name, expectations=configurations))
+    definition = context.validation_definitions.add_or_update(
+        gx.ValidationDefinition(name=name, data=batch, suite=expectations)
     )
     # BOOLEAN_ONLY: richer formats carry the offending values, which may be text of a note.
-    outcome = definition.run(batch_parameters={"dataframe": frame}, result_format="BOOLEAN_ONLY")
+    run_id = RunIdentifier(run_name=version)
+    outcome = definition.run(
+        batch_parameters={"dataframe": frame}, result_format="BOOLEAN_ONLY", run_id=run_id
+    )
+    if docs is not None:
+        data_docs.build(context, docs, name, run_id, "frames-frame")
     results = []
     for result in outcome.results:
         configured: Any = result.expectation_config

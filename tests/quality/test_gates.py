@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pandas as pd
 import pytest
 
 from preceptor.errors import GateRefused
 from preceptor.quality import check, require
+from preceptor.quality.data_docs import index
 from preceptor.quality.gate import SUITES
 
 GOOD = {
@@ -83,3 +85,17 @@ def test_no_synthetic_rows_pass_their_suite(tmp_path):
 def test_every_expectation_has_a_rule_name_of_its_own(path):
     rules = [e["rule"] for e in json.loads(path.read_text())["expectations"]]
     assert len(rules) == len(set(rules)) > 0
+
+
+def test_the_data_docs_show_every_verdict_without_values_or_calls_outside(tmp_path):
+    docs = tmp_path / "docs"
+    check(tmp_path, "curated_examples", "v1", frame(), docs)
+    check(tmp_path, "curated_examples", "v2", frame(split="Quackenbush"), docs)
+    pages = list((docs / "site").rglob("*.html"))
+    text = {p.relative_to(docs).as_posix(): p.read_text() for p in pages}
+    assert {"v1", "v2"} <= {part for name in text for part in name.split("/")}
+    assert "v2" in index(docs).read_text()
+    everything = [p.read_bytes() for p in docs.rglob("*") if p.suffix in (".html", ".json")]
+    assert not any(b"Quackenbush" in content for content in everything)
+    for name, page in text.items():
+        assert not re.search(r"(?:src|href)=\"https?://(?!greatexpectations)|url\('https?:", page), name
