@@ -86,13 +86,14 @@ def deidentified_documents_gate(
 @dg.asset_check(
     asset=curated_examples,
     blocking=True,
-    description="Examples are whole and unique, name their documents, and no patient is in two splits.",
+    description="Examples are whole and unique, name their documents, and no patient or text is in two splits.",
 )
 @quiet
 def curated_examples_gate(workspace: WorkspaceResource) -> dg.AssetCheckResult:
-    from preceptor.quality.frames import examples
+    from preceptor.quality.frames import curated
 
-    return _judged(workspace, "curated", "curated_examples", examples)
+    ngram = workspace.settings().curation.decontamination_ngram
+    return _judged(workspace, "curated", "curated_examples", lambda folder: curated(folder, ngram))
 
 
 @dg.asset_check(
@@ -120,19 +121,20 @@ def data_sufficiency_gate(workspace: WorkspaceResource) -> dg.AssetCheckResult:
 @dg.asset_check(
     asset=synthetic_examples,
     blocking=True,
-    description="Synthetic rows are marked, name generator and seeds, stay in the training split and under the cap.",
+    description="Synthetic rows are marked, name generator and seeds, name nobody, and stay in training and under the cap.",
 )
 @quiet
 def synthetic_examples_gate(workspace: WorkspaceResource) -> dg.AssetCheckResult:
     from preceptor.quality import check
-    from preceptor.quality.frames import examples
+    from preceptor.quality.frames import synthetic
     from preceptor.versions import load, newest
 
     data = workspace.workspace().data
     version = newest(data, "synthetic")
     curated = load(data, "curated", version.manifest["inputs"]["curated"])
-    train_rows = sum(row["train"] for row in curated.facts["by_task"].values())
-    frame = examples(version.path, workspace.settings().synthesis.max_share, train_rows)
+    settings = workspace.settings()
+    ngram = settings.curation.decontamination_ngram
+    frame = synthetic(version.path, curated.path, settings.synthesis.max_share, ngram)
     docs = docs_of(workspace.workspace().reports)
     return _result(check(data, "synthetic_examples", version.name, frame, docs), docs)
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from preceptor import icd10
+from preceptor.curation.duplicates import contaminated
+from preceptor.deid.leakcheck import leaks
+from preceptor.records import Example
 from preceptor.tables import DOCUMENTS, EXAMPLES, read_documents, read_examples, read_rows
 from preceptor.vault import Vault
 
@@ -54,35 +60,83 @@ def deidentified(folder: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def examples(folder: Path, synthetic_share_cap: float | None = None, train_rows: int = 0) -> pd.DataFrame:
-    """One row an example: its marks and lengths, in how many splits its patient is, and the synthetic share."""
+def curated(folder: Path, ngram: int) -> pd.DataFrame:
+    """One row an example: its marks and lengths, in how many splits its patient is, its codes that do not exist, and
+    whether it shares a run of `ngram` words with a test case that it is not."""
     import pandas as pd
 
     found = read_examples(folder / EXAMPLES)
     splits: dict[str, set[str]] = defaultdict(set)
     for example in found:
         splits[example.patient_ref].add(example.split)
-    share = len(found) / (len(found) + train_rows) if found else 0.0
+    overlaps = _test_overlaps(found, found, ngram)
+    rows = [
+        {**_row(e), "patient_splits": len(splits[e.patient_ref]), "test_overlap": int(overlap)}
+        for e, overlap in zip(found, overlaps, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=[*_ROW, "patient_splits", "test_overlap"])
+
+
+def synthetic(folder: Path, seeded_from: Path, share_cap: float, ngram: int) -> pd.DataFrame:
+    """The same of synthetic examples; in how many places they may name somebody whom their seeds do not, and by how much
+    their share of the training data is over the cap. `seeded_from` is the folder of the curated version."""
+    import pandas as pd
+
+    found, seeds = read_examples(folder / EXAMPLES), read_examples(seeded_from / EXAMPLES)
+    text = {e.example_id: f"{e.prompt}\n{e.answer}".lower() for e in seeds}
+    train = sum(e.split == "train" for e in seeds)
+    over = max(0.0, len(found) / (len(found) + train) - share_cap) if found else 0.0
     rows = [
         {
-            "example_id": e.example_id,
-            "task": e.task,
-            "split": e.split,
-            "prompt_characters": len(e.prompt.strip()),
-            "answer_characters": len(e.answer.strip()),
-            "documents": len(e.document_refs),
-            "patient_splits": len(splits[e.patient_ref]),
-            "provenance": e.provenance,
-            "generator": e.generator,
-            "seeds": len(e.seeds),
-            "share_over_cap": max(0.0, share - synthetic_share_cap)
-            if synthetic_share_cap is not None
-            else 0.0,
+            **_row(e),
+            "test_overlap": int(overlap),
+            "suspected_identifiers": _suspected(e, " ".join(text.get(seed, "") for seed in e.seeds)),
+            "share_over_cap": over,
         }
-        for e in found
+        for e, overlap in zip(found, _test_overlaps(found, seeds, ngram), strict=True)
     ]
-    columns = [
-        *("example_id", "task", "split", "prompt_characters", "answer_characters", "documents"),
-        *("patient_splits", "provenance", "generator", "seeds", "share_over_cap"),
-    ]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=[*_ROW, "test_overlap", "suspected_identifiers", "share_over_cap"])
+
+
+_ROW = (
+    "example_id", "task", "split", "prompt_characters", "answer_characters", "documents", "provenance", "generator",
+    "seeds", "unknown_codes",
+)  # fmt: skip
+_CODE_LINE = re.compile(r"([A-Z][0-9][0-9A-Z](?:\.[0-9A-Z]{1,4})?)(?:: .*)?")
+
+
+def _row(example: Example) -> dict[str, Any]:
+    return {
+        "example_id": example.example_id,
+        "task": example.task,
+        "split": example.split,
+        "prompt_characters": len(example.prompt.strip()),
+        "answer_characters": len(example.answer.strip()),
+        "documents": len(example.document_refs),
+        "provenance": example.provenance,
+        "generator": example.generator,
+        "seeds": len(example.seeds),
+        "unknown_codes": len(icd10.unknown(_codes(example.answer))),
+    }
+
+
+def _codes(answer: str) -> list[str]:
+    """The codes of an answer that is a list of codes; none of another."""
+    lines = [_CODE_LINE.fullmatch(line.strip()) for line in answer.splitlines() if line.strip()]
+    return [match[1] for match in lines if match] if all(lines) else []
+
+
+def _test_overlaps(examples: Sequence[Example], cases: Sequence[Example], ngram: int) -> list[bool]:
+    """For each example whether it shares a run of words with a test case; a test case itself does not count."""
+    held_out = [text for e in cases if e.split == "test" for text in (_source(e), e.answer)]
+    shared = contaminated([f"{_source(e)}\n{e.answer}" for e in examples], held_out, ngram)
+    return [found and e.split != "test" for e, found in zip(examples, shared, strict=True)]
+
+
+def _source(example: Example) -> str:
+    return example.prompt.partition("\n\n")[2]  # without the instruction, which all share
+
+
+def _suspected(example: Example, known: str) -> int:
+    text = f"{_source(example)}\n{example.answer}"
+    return sum(text[leak.start : leak.end].lower() not in known for leak in leaks((), None, "", text))

@@ -20,6 +20,8 @@ GOOD = {
     "documents": 1,
     "patient_splits": 1,
     "provenance": "clinical",
+    "unknown_codes": 0,
+    "test_overlap": 0,
 }
 
 
@@ -77,7 +79,17 @@ def test_a_verdict_of_another_suite_does_not_count(tmp_path, monkeypatch):
 
 
 def test_no_synthetic_rows_pass_their_suite(tmp_path):
-    columns = ["example_id", "provenance", "split", "generator", "seeds", "share_over_cap"]
+    columns = [
+        "example_id",
+        "provenance",
+        "split",
+        "generator",
+        "seeds",
+        "share_over_cap",
+        "unknown_codes",
+        "test_overlap",
+        "suspected_identifiers",
+    ]
     assert check(tmp_path, "synthetic_examples", "v1", pd.DataFrame(columns=columns)).passed
 
 
