@@ -92,8 +92,13 @@ def deidentified_documents_gate(
 def curated_examples_gate(workspace: WorkspaceResource) -> dg.AssetCheckResult:
     from preceptor.quality.frames import curated
 
-    ngram = workspace.settings().curation.decontamination_ngram
-    return _judged(workspace, "curated", "curated_examples", lambda folder: curated(folder, ngram))
+    chosen = workspace.settings().curation
+    return _judged(
+        workspace,
+        "curated",
+        "curated_examples",
+        lambda folder: curated(folder, chosen),
+    )
 
 
 @dg.asset_check(
@@ -133,8 +138,12 @@ def synthetic_examples_gate(workspace: WorkspaceResource) -> dg.AssetCheckResult
     version = newest(data, "synthetic")
     curated = load(data, "curated", version.manifest["inputs"]["curated"])
     settings = workspace.settings()
-    ngram = settings.curation.decontamination_ngram
-    frame = synthetic(version.path, curated.path, settings.synthesis.max_share, ngram)
+    frame = synthetic(
+        version.path,
+        curated.path,
+        settings.synthesis.max_share,
+        settings.curation,
+    )
     docs = docs_of(workspace.workspace().reports)
     return _result(check(data, "synthetic_examples", version.name, frame, docs), docs)
 

@@ -23,6 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the pipeline for the corpus and every batch that was not run yet; return the exit code."""
     parser = argparse.ArgumentParser(prog="pipelines.main_job")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--until", metavar="ASSET")
     options = parser.parse_args(arguments)
     # Libraries and the training process print to standard output; only the result may be there.
     answer = os.fdopen(os.dup(1), "w")
@@ -35,11 +36,11 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         workspace, settings = Workspace(default_home()), load_settings()
         started = time.monotonic()
-        failed = _run_batches(workspace, settings)
+        failed = _run_batches(workspace, settings, options.until)
         if failed:
             print(f"Error: {failed}", file=sys.stderr)
             return 3 if "gate" in failed else 1
-        result = _outcome(workspace, settings)
+        result = _made(workspace, options.until) if options.until else _outcome(workspace, settings)
     except PreceptorError as error:
         print(f"Error: {error}", file=sys.stderr)
         return error.exit_code
@@ -65,8 +66,8 @@ def _quieten() -> None:
         os.environ.setdefault(name, value)
 
 
-def _run_batches(workspace: Any, settings: Any) -> str | None:
-    """Run the job for the corpus' batch, or for those of the vault; say what failed, or None."""
+def _run_batches(workspace: Any, settings: Any, until: str | None) -> str | None:
+    """Run the job for the corpus' batch, or for those of the vault, up to an asset; say what failed, or None."""
     os.environ["DAGSTER_HOME"] = str(workspace.prepare_dagster_home())
     import dagster as dg
 
@@ -92,7 +93,7 @@ def _run_batches(workspace: Any, settings: Any) -> str | None:
         for batch in waiting:
             instance.add_dynamic_partitions("batches", [batch])
             print(f"Batch {batch}", file=sys.stderr)
-            only = None if batch == waiting[-1] else [dg.AssetKey(stage) for stage in BATCH_STAGES]
+            only = _up_to(until) if batch == waiting[-1] else [dg.AssetKey(stage) for stage in BATCH_STAGES]
             result = job.execute_in_process(
                 instance=instance,
                 partition_key=batch,
@@ -104,6 +105,17 @@ def _run_batches(workspace: Any, settings: Any) -> str | None:
             if not result.success:
                 return _failure(result)
     return None
+
+
+def _up_to(asset: str | None) -> list[Any] | None:
+    """The asset and all it is made from; None: everything."""
+    import dagster as dg
+
+    from pipelines.definitions import defs
+
+    if asset is None:
+        return None
+    return list(dg.AssetSelection.assets(asset).upstream().resolve(defs.resolve_asset_graph()))
 
 
 def _alone(workspace: Any) -> AbstractContextManager[None]:
@@ -165,8 +177,14 @@ def _outcome(workspace: Any, settings: Any) -> dict[str, Any]:
     }
 
 
+def _made(workspace: Any, until: str) -> dict[str, Any]:
+    return {"until": until, "home": str(workspace.home)}
+
+
 def _said(result: dict[str, Any]) -> str:
     home = "" if Path(result["home"]) == Path(__file__).parent.parent / "var" else f" --home {result['home']}"
+    if "until" in result:
+        return f"Made up to {result['until']}. Look at it:  uv run preceptor{home} data show\nOpen the UI:  uv run preceptor{home} ui"
     lines = ["", f"Evaluation report: {result['report']}"]
     if result["waiting"]:
         lines += [

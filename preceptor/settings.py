@@ -23,7 +23,8 @@ PROFILES = ROOT / "recipes" / "profiles"
 TASKS = ("bh_note", "coding_cardiology", "coding_orthopaedics", "summary", "differential")
 # What a row of a table of documents may hold (preceptor/documents/rows.py says more).
 COLUMNS = (
-    "text", "note_id", "patient_id", "note_type", "specialty", "encounter", "date", "author_role", "codes", "patient",
+    "text", "note_id", "patient_id", "note_type", "specialty", "encounter", "date", "author_role", "reference_summary",
+    "codes", "patient",
 )  # fmt: skip
 ARMS = ("base", "fewshot", "rag", "finetuned", "finetuned+rag", "champion")
 
@@ -191,6 +192,7 @@ class CurationSettings(_Section):
     test_share: float = 0.2  # of patients
     validation_share: float = 0.1
     decontamination_ngram: int = 13  # words; Brown et al. 2020 (GPT-3), appendix C
+    decontamination_share: float = 0.05  # of a source or an answer, by words, in such runs: it goes
 
 
 class SufficiencySettings(_Section):

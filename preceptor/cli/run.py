@@ -13,6 +13,11 @@ import click
 from preceptor.cli._common import json_option, settings, workspace
 from preceptor.settings import ROOT, profile_path
 
+STAGES = (
+    "raw_documents", "deidentified_documents", "curated_examples", "data_sufficiency", "synthetic_examples",
+    "fine_tuned_model", "evaluation_report", "candidate_version",
+)  # fmt: skip
+
 
 @click.command()
 @click.option(
@@ -21,9 +26,14 @@ from preceptor.settings import ROOT, profile_path
 @click.option(
     "--use-case", "use_cases", multiple=True, metavar="NAME", help="Only these use cases; may be repeated."
 )
+@click.option(
+    "--until", type=click.Choice(STAGES), metavar="ASSET", help=f"Stop after this asset: {', '.join(STAGES)}."
+)
 @json_option
 @click.pass_context
-def run(ctx: click.Context, profile: str, use_cases: tuple[str, ...], as_json: bool) -> None:
+def run(
+    ctx: click.Context, profile: str, use_cases: tuple[str, ...], until: str | None, as_json: bool
+) -> None:
     """Intake, de-identification, gates, curation, synthesis, training, evaluation: an evaluated candidate that waits
     for approval.
 
@@ -43,6 +53,8 @@ def run(ctx: click.Context, profile: str, use_cases: tuple[str, ...], as_json: b
         }
         # The domain knows nothing of Dagster: the job is a program of its own.
         command = [sys.executable, "-m", "pipelines.main_job", *(["--json"] if as_json else [])]
+        if until:
+            command += ["--until", until]
         process = subprocess.Popen(command, env=environment, cwd=ROOT)
         try:
             code = process.wait()

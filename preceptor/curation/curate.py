@@ -10,7 +10,8 @@ from typing import Any
 
 from preceptor.curation import VERSION
 from preceptor.curation.balance import balance
-from preceptor.curation.duplicates import benchmark_texts, contaminated, near_duplicates
+from preceptor.curation.contamination import HeldOut, benchmark_texts
+from preceptor.curation.duplicates import near_duplicates
 from preceptor.curation.frozen import FILE as TEST_SPLIT
 from preceptor.curation.frozen import TestSplit, load_test_split, save_test_split
 from preceptor.curation.quality import rejection, words
@@ -169,12 +170,19 @@ class _Selection:
         kept = self._without_repetition(self._without_duplicates(self._good(drafts)))
         held_out = [d for d in kept if self._split(d) == "test"]
         learnt = [d for d in kept if self._split(d) != "test"]
-        forbidden = [text for d in held_out for text in (d.source, d.answer)]
         clean = held_out
-        benchmarks = benchmark_texts(self.settings.decontaminate_against)
-        for draft, rule in zip(learnt, _overlaps(learnt, forbidden, benchmarks, self.settings), strict=True):
-            if rule:
-                self.gone.append(Removed(rule, draft))
+        corpus = [
+            (d.patient_ref, (d.source, d.answer))
+            for d in (*kept, *(r.draft for r in self.gone if r.rule != "near-duplicate"))
+        ]
+        test = HeldOut((text for d in held_out for text in (d.source, d.answer)), corpus, self.settings)
+        benchmarks = HeldOut(benchmark_texts(self.settings.decontaminate_against), corpus, self.settings)
+        for draft in learnt:
+            text = (draft.source, draft.answer)
+            if test.too_much_in(text):
+                self.gone.append(Removed("contaminated", draft))
+            elif benchmarks.too_much_in(text):
+                self.gone.append(Removed("in-benchmark", draft))
             else:
                 clean.append(draft)
         examples = [_example(d, self._split(d)) for d in clean]
@@ -247,19 +255,6 @@ class _Selection:
             else:
                 kept.append(draft)
         return kept
-
-
-def _overlaps(
-    learnt: Sequence[Draft], held_out: Sequence[str], benchmarks: Iterable[str], settings: CurationSettings
-) -> list[str | None]:
-    texts = [f"{d.source}\n{d.answer}" for d in learnt]
-    n = settings.decontamination_ngram
-    dirty = contaminated(texts, held_out, n)
-    known = contaminated(texts, benchmarks, n)
-    return [
-        "contaminated" if test else "in-benchmark" if bench else None
-        for test, bench in zip(dirty, known, strict=True)
-    ]
 
 
 def _by_task(gone: Sequence[Removed]) -> dict[str, dict[str, int]]:

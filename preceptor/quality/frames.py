@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from preceptor import icd10
-from preceptor.curation.duplicates import contaminated
+from preceptor.curation.contamination import HeldOut
+from preceptor.curation.removed import read_removed
 from preceptor.deid.leakcheck import leaks
 from preceptor.records import Example
+from preceptor.settings import CurationSettings
 from preceptor.tables import DOCUMENTS, EXAMPLES, read_documents, read_examples, read_rows
 from preceptor.vault import Vault
 
@@ -60,24 +62,24 @@ def deidentified(folder: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def curated(folder: Path, ngram: int) -> pd.DataFrame:
+def curated(folder: Path, settings: CurationSettings) -> pd.DataFrame:
     """One row an example: its marks and lengths, in how many splits its patient is, its codes that do not exist, and
-    whether it shares a run of `ngram` words with a test case that it is not."""
+    whether it has too much of a test case that it is not (`contamination.HeldOut`)."""
     import pandas as pd
 
     found = read_examples(folder / EXAMPLES)
     splits: dict[str, set[str]] = defaultdict(set)
     for example in found:
         splits[example.patient_ref].add(example.split)
-    overlaps = _test_overlaps(found, found, ngram)
+    overlaps = _test_overlaps(found, found, folder, settings)
     rows = [
-        {**_row(e), "patient_splits": len(splits[e.patient_ref]), "test_overlap": int(overlap)}
-        for e, overlap in zip(found, overlaps, strict=True)
+        {**_row(e), "patient_splits": len(splits[e.patient_ref]), "test_overlap": int(dirty)}
+        for e, dirty in zip(found, overlaps, strict=True)
     ]
     return pd.DataFrame(rows, columns=[*_ROW, "patient_splits", "test_overlap"])
 
 
-def synthetic(folder: Path, seeded_from: Path, share_cap: float, ngram: int) -> pd.DataFrame:
+def synthetic(folder: Path, seeded_from: Path, share_cap: float, settings: CurationSettings) -> pd.DataFrame:
     """The same of synthetic examples; in how many places they may name somebody whom their seeds do not, and by how much
     their share of the training data is over the cap. `seeded_from` is the folder of the curated version."""
     import pandas as pd
@@ -89,11 +91,11 @@ def synthetic(folder: Path, seeded_from: Path, share_cap: float, ngram: int) -> 
     rows = [
         {
             **_row(e),
-            "test_overlap": int(overlap),
+            "test_overlap": int(dirty),
             "suspected_identifiers": _suspected(e, " ".join(text.get(seed, "") for seed in e.seeds)),
             "share_over_cap": over,
         }
-        for e, overlap in zip(found, _test_overlaps(found, seeds, ngram), strict=True)
+        for e, dirty in zip(found, _test_overlaps(found, seeds, seeded_from, settings), strict=True)
     ]
     return pd.DataFrame(rows, columns=[*_ROW, "test_overlap", "suspected_identifiers", "share_over_cap"])
 
@@ -126,11 +128,21 @@ def _codes(answer: str) -> list[str]:
     return [match[1] for match in lines if match] if all(lines) else []
 
 
-def _test_overlaps(examples: Sequence[Example], cases: Sequence[Example], ngram: int) -> list[bool]:
-    """For each example whether it shares a run of words with a test case; a test case itself does not count."""
-    held_out = [text for e in cases if e.split == "test" for text in (_source(e), e.answer)]
-    shared = contaminated([f"{_source(e)}\n{e.answer}" for e in examples], held_out, ngram)
-    return [found and e.split != "test" for e, found in zip(examples, shared, strict=True)]
+def _test_overlaps(
+    examples: Sequence[Example], cases: Sequence[Example], folder: Path, settings: CurationSettings
+) -> list[bool]:
+    """For each example whether it has too much of a test case; a test case itself does not count. What is a phrase is
+    counted as curation did it in `folder`: in what it kept and in what it removed."""
+    corpus = [(e.patient_ref, (_source(e), e.answer)) for e in cases]
+    corpus += [
+        (row["patient_ref"], (row["prompt"].partition("\n\n")[2], row["answer"]))
+        for row in read_removed(folder)
+        if row["rule"] != "near-duplicate"
+    ]
+    held_out = HeldOut(
+        (text for e in cases if e.split == "test" for text in (_source(e), e.answer)), corpus, settings
+    )
+    return [e.split != "test" and held_out.too_much_in((_source(e), e.answer)) for e in examples]
 
 
 def _source(example: Example) -> str:

@@ -5,8 +5,9 @@ import json
 
 import pytest
 
+from preceptor.curation.contamination import HeldOut
 from preceptor.curation.curate import curate, grow_test
-from preceptor.curation.duplicates import contaminated, near_duplicates
+from preceptor.curation.duplicates import near_duplicates
 from preceptor.curation.page import histogram, write_page
 from preceptor.curation.quality import rejection
 from preceptor.curation.removed import read_removed
@@ -120,10 +121,29 @@ def test_a_near_duplicate_points_to_the_first_and_others_stay():
     assert near_duplicates([base, other, nearly], 0.8) == [None, None, 0]
 
 
-def test_a_run_of_words_shared_with_the_test_split_is_contamination():
-    held_out = " ".join(f"w{i}" for i in range(40))
-    assert contaminated([f"a b {held_out}", "nothing in common here"], [held_out], 13) == [True, False]
-    assert contaminated([" ".join(f"w{i}" for i in range(12))], [held_out], 13) == [False]
+def numbered(letter: str, count: int) -> str:
+    return " ".join(f"{letter}{i}" for i in range(count))
+
+
+@pytest.mark.parametrize(
+    ("shared", "others", "dirty"),
+    [(13, 20, True), (13, 200, True), (13, 300, False), (51, 5000, False), (52, 5000, True), (12, 0, False)],
+)
+def test_a_run_of_words_of_the_test_split_is_contamination_where_it_is_much(shared, others, dirty):
+    held_out = HeldOut([numbered("w", 400)], [], CurationSettings())
+    text = f"{numbered('o', others)} {numbered('w', shared)}"
+    assert held_out.too_much_in((text, "an answer")) is dirty
+    assert held_out.too_much_in(("a source", text)) is dirty
+
+
+@pytest.mark.parametrize(("patients", "dirty"), [(4, True), (5, False)])
+def test_a_phrase_of_five_patients_is_no_contamination_unless_it_is_half_of_the_text(patients, dirty):
+    phrase = numbered("w", 40)
+    # Twice in one patient's notes is once.
+    corpus = [(f"p{n}", (phrase, "answer")) for n in range(patients) for _ in range(2)]
+    held_out = HeldOut([f"{phrase} {numbered('z', 100)}"], corpus, CurationSettings())
+    assert held_out.too_much_in((f"{phrase} {numbered('o', 60)}", "answer")) is dirty
+    assert held_out.too_much_in((f"{phrase} {numbered('o', 40)}", "answer"))
 
 
 def test_the_split_keeps_shares_in_every_stratum_and_moves_nobody():

@@ -6,10 +6,12 @@ import dataclasses
 
 import pytest
 
+from preceptor.curation.removed import REMOVED, write_removed
 from preceptor.errors import GateRefused
 from preceptor.quality import check, require
 from preceptor.quality.frames import curated, synthetic
 from preceptor.records import Example
+from preceptor.settings import CurationSettings
 from preceptor.tables import EXAMPLES, write_examples
 
 WORDS = "patient seen today for follow up of knee pain after a fall on the stairs with swelling and stiffness".split()
@@ -38,7 +40,8 @@ def judged(tmp_path, rows):
     folder = tmp_path / "curated"
     folder.mkdir()
     write_examples(folder / EXAMPLES, rows)
-    return check(tmp_path, "curated_examples", "v1", curated(folder, 13))
+    write_removed(folder / REMOVED, [])
+    return check(tmp_path, "curated_examples", "v1", curated(folder, CurationSettings()))
 
 
 def broken(verdict):
@@ -84,7 +87,8 @@ def test_a_planted_synthetic_row_is_caught(tmp_path, rule, text, cap):
     for name, found in (("seeds", rows), ("synthetic", [made(rows[1], text)])):
         (tmp_path / name).mkdir()
         write_examples(tmp_path / name / EXAMPLES, found)
-    frame = synthetic(tmp_path / "synthetic", tmp_path / "seeds", cap, 13)
+        write_removed(tmp_path / name / REMOVED, [])
+    frame = synthetic(tmp_path / "synthetic", tmp_path / "seeds", cap, CurationSettings())
     verdict = check(tmp_path, "synthetic_examples", "v1", frame)
     assert broken(verdict) == ([rule] if rule else [])
     assert "0117" not in (tmp_path / "verdicts" / "synthetic_examples-v1.json").read_text()
