@@ -12,7 +12,7 @@ from resources import WorkspaceResource
     group_name="4_synthesize",
     kinds={"transformers", "parquet"},
     owners=OWNERS["ml"],
-    code_version="1",
+    code_version="2",
     pool="accelerator",
     tags={"zone": "amber"},
 )
@@ -20,22 +20,25 @@ from resources import WorkspaceResource
 def synthetic_examples(
     context: dg.AssetExecutionContext, workspace: WorkspaceResource
 ) -> dg.MaterializeResult:
-    """Further training examples written by a language model from curated ones. Marked as synthetic for ever,
+    """Further training examples made from curated ones: by a language model, by variation, from ICD-10-CM. Marked as synthetic for ever,
     filtered, capped in share, never in the test split."""
     from preceptor.consent import require_usable
+    from preceptor.evaluation.stage import last_scores
     from preceptor.quality import require
     from preceptor.synthesis.stage import synthesize
     from preceptor.versions import newest
 
-    data = workspace.workspace().data
+    data, settings = workspace.workspace().data, workspace.settings()
     curated = newest(data, "curated")
     require(data, "curated_examples", curated.name)
-    require_usable(workspace.workspace(), workspace.settings().intake, [curated], "Synthesis")
+    require_usable(workspace.workspace(), settings.intake, [curated], "Synthesis")
     version = synthesize(
         data,
         curated,
-        workspace.settings().synthesis,
+        settings.synthesis,
+        settings.curation,
         workspace.base_model,
+        last_scores(workspace.workspace()) if settings.synthesis.target_weak else None,
         progress(context, "candidates"),
     )
     facts = version.facts
@@ -46,6 +49,7 @@ def synthetic_examples(
             "generator": facts["generator"],
             "candidates": facts["candidates"],
             "accepted": facts["accepted"],
+            "accepted by use case": table(facts["accepted_by_task"], ("use case", "rows")),
             "refused by rule": table(facts["refused"], ("rule", "candidates")),
             "share of training data": facts["share"],
         },

@@ -102,6 +102,26 @@ def curated_examples_gate(workspace: WorkspaceResource) -> dg.AssetCheckResult:
 
 
 @dg.asset_check(
+    asset=curated_examples,
+    description="Every group of the declared population has at least half of its share of the training examples.",
+)
+@quiet
+def population_coverage(workspace: WorkspaceResource) -> dg.AssetCheckResult:
+    from preceptor.curation.balance import lacking
+    from preceptor.versions import newest
+
+    found = lacking(newest(workspace.workspace().data, "curated").facts["balance"])
+    declared = workspace.settings().curation.population
+    said = "; ".join(f"{field} {group}: {what}" for field, group, what in found)
+    return dg.AssetCheckResult(
+        passed=not found,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=said
+        or ("every group is there" if declared else "no population is declared (curation.population)"),
+    )
+
+
+@dg.asset_check(
     asset=data_sufficiency,
     blocking=True,
     description="There is a use case with enough different examples to train on; those without are named.",
@@ -191,6 +211,7 @@ CHECKS = [
     raw_documents_gate,
     deidentified_documents_gate,
     curated_examples_gate,
+    population_coverage,
     data_sufficiency_gate,
     synthetic_examples_gate,
     evaluation_gate,

@@ -233,7 +233,8 @@ class Example:
     `provenance` is `clinical` or `synthetic` and never changes; a synthetic one names its generator, the hash of
     its prompt and the examples it was seeded from. `split` is `train`, `validation` or `test`; `basis` is the licence or
     consent under which it may be learnt from, as its use case says it. `reviewer` (and `reviewed_at`, ISO 8601) is who
-    accepted or corrected it; the token counts are those of the base model, without its chat template.
+    accepted or corrected it; the token counts are those of the base model, without its chat template; `weight` is toward
+    the declared population (`preceptor.curation.weights`), None where none is declared.
     """
 
     example_id: str
@@ -253,3 +254,4 @@ class Example:
     reviewed_at: str | None = None
     prompt_tokens: int | None = None
     answer_tokens: int | None = None
+    weight: float | None = None

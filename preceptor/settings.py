@@ -26,6 +26,15 @@ COLUMNS = (
     "text", "note_id", "patient_id", "note_type", "specialty", "encounter", "date", "author_role", "reference_summary",
     "codes", "patient",
 )  # fmt: skip
+GROUPS = (
+    "specialty",
+    "note type",
+    "age band",
+    "sex",
+    "language",
+    "site",
+    "author",
+)  # as curation/balance.py has them
 ARMS = ("base", "fewshot", "rag", "finetuned", "finetuned+rag", "champion")
 
 
@@ -182,8 +191,8 @@ class CurationSettings(_Section):
     min_term_support: float = 0.1  # of an answer's longer words; a summary of speech shares few with it
     max_copied: float = 0.8  # of a document, by characters, from earlier notes of the patient
     max_boilerplate: float = 0.8  # of a document, from paragraphs that many patients' notes have
-    # Whom the model is for: shares by group of `sex`, `age band`, `specialty`, `note type`, `language`, `site`, `author`.
-    # A group that is missing or has less than half of its share is named.
+    # Whom the model is for: shares by group of each of GROUPS that matters. A group that is missing or has less than half
+    # of its share is named; a recipe may weigh the examples toward it (`sampling.population`).
     population: dict[str, dict[str, float]] = Field(default_factory=dict)
     decontaminate_against: tuple[
         str, ...
@@ -193,6 +202,16 @@ class CurationSettings(_Section):
     validation_share: float = 0.1
     decontamination_ngram: int = 13  # words; Brown et al. 2020 (GPT-3), appendix C
     decontamination_share: float = 0.05  # of a source or an answer, by words, in such runs: it goes
+
+    @field_validator("population")
+    @classmethod
+    def _shares_of_groups(cls, value: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+        if unknown := sorted(set(value) - set(GROUPS)):
+            raise ValueError(f"{', '.join(unknown)}: name any of {', '.join(GROUPS)}")
+        for name, shares in value.items():
+            if not shares or any(share < 0 for share in shares.values()) or sum(shares.values()) > 1.001:
+                raise ValueError(f"{name}: give groups their shares, none under 0 and together 1 at most")
+        return value
 
 
 class SufficiencySettings(_Section):
@@ -210,6 +229,10 @@ class SynthesisSettings(_Section):
     knowledge: int = (
         0  # problem lists in the terms of ICD-10-CM, for codes that training has few of; needs no model
     )
+    variations: int = 0  # examples in another style, order, typing or of the other sex; needs no model
+    # Seeds of the use cases first that the last evaluation scored lowest. The scores are of the test split: the next
+    # evaluation on it is a little too good.
+    target_weak: bool = False
     max_share: float = 0.2  # of the training split
     max_new_tokens: int = 160
     batch_size: int = 6

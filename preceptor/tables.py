@@ -35,9 +35,13 @@ def read_documents(path: Path) -> list[DeidentifiedDocument]:
 def write_examples(path: Path, examples: Iterable[Example]) -> None:
     """Write examples, clinical or synthetic."""
     rows = [{f.name: getattr(e, f.name) for f in fields(e)} for e in examples]
-    kinds = dict.fromkeys(("document_refs", "seeds"), "list") | dict.fromkeys(
-        ("prompt_tokens", "answer_tokens"), "int"
-    )
+    kinds = {
+        "document_refs": "list",
+        "seeds": "list",
+        "prompt_tokens": "int",
+        "answer_tokens": "int",
+        "weight": "float",
+    }
     write_rows(path, rows, {f.name: kinds.get(f.name, "string") for f in fields(Example)})
 
 

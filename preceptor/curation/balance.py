@@ -60,6 +60,16 @@ def balance(
     }  # fmt: skip
 
 
+def lacking(table: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[tuple[str, str, str]]:
+    """The groups of the population that a table warns of: field, group, `missing` or `thin`."""
+    return [
+        (field, group, row["warning"])
+        for field, rows in table.items()
+        for group, row in rows.items()
+        if "warning" in row
+    ]
+
+
 def _row(counts: dict[str, int], patients: int, share: float, target: float | None) -> dict[str, Any]:
     row: dict[str, Any] = {**counts, "patients": patients, "share": round(share, 4), "target": target}
     if target and not counts["train"]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from preceptor.curation import VERSION
-from preceptor.curation.balance import balance
+from preceptor.curation.balance import balance, groups_of
 from preceptor.curation.contamination import HeldOut, benchmark_texts
 from preceptor.curation.duplicates import near_duplicates
 from preceptor.curation.frozen import FILE as TEST_SPLIT
@@ -21,6 +21,7 @@ from preceptor.curation.reviewed import Reviews, apply
 from preceptor.curation.split import assign, load_register, save_register
 from preceptor.curation.tasks import Draft, Shelf, UseCase, derive, load_use_cases
 from preceptor.curation.tasks.base import USE_CASES
+from preceptor.curation.weights import raked
 from preceptor.models.tokens import TokenCounter
 from preceptor.records import DeidentifiedDocument, Example
 from preceptor.settings import CurationSettings, resolve_path
@@ -66,7 +67,7 @@ def curate(
     def write(folder: Path) -> dict[str, Any]:
         gone = [Removed("rejected-by-reviewer", d) for d in rejected]
         chosen = _Selection(register, frozen, by, settings, documents, gone)
-        kept = _counted(chosen.select(drafts), counter)
+        kept = _weighted(_counted(chosen.select(drafts), counter), shelf, settings)
         write_examples(folder / EXAMPLES, kept)
         write_removed(folder / REMOVED, gone)
         test = [e for e in kept if e.split == "test"]
@@ -292,6 +293,16 @@ def _counted(examples: Sequence[Example], counter: TokenCounter | None) -> list[
         dataclasses.replace(e, prompt_tokens=p, answer_tokens=a)
         for e, p, a in zip(examples, asked, answered, strict=True)
     ]
+
+
+def _weighted(examples: Sequence[Example], shelf: Shelf, settings: CurationSettings) -> list[Example]:
+    """The training examples with their weights toward the population, where one is declared."""
+    if not settings.population:
+        return list(examples)
+    train = [e for e in examples if e.split == "train"]
+    groups = [groups_of(shelf.by_ref[e.document_refs[-1]]) for e in train]
+    weights = dict(zip((e.example_id for e in train), raked(groups, settings.population), strict=True))
+    return [dataclasses.replace(e, weight=weights.get(e.example_id)) for e in examples]
 
 
 def _facts(examples: Iterable[Example]) -> dict[str, Any]:

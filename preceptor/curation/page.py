@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from preceptor.curation.balance import lacking
 from preceptor.curation.quality import words
 from preceptor.curation.removed import read_removed
 from preceptor.records import Example
@@ -47,10 +48,14 @@ def render(version: DatasetVersion) -> str:
             for rule, rows in sorted(by_rule.items(), key=lambda pair: (-len(pair[1]), pair[0]))
         },
         warnings=[
-            (field, group, row["warning"], row["share"], row["target"])
-            for field, groups in facts["balance"].items()
-            for group, row in groups.items()
-            if "warning" in row
+            (
+                field,
+                group,
+                said,
+                facts["balance"][field][group]["share"],
+                facts["balance"][field][group]["target"],
+            )
+            for field, group, said in lacking(facts["balance"])
         ],
     )
 

@@ -13,7 +13,7 @@ from preceptor.models import ResolvedModel
 from preceptor.progress import Progress, silent
 from preceptor.quality import require
 from preceptor.settings import Settings, Workspace
-from preceptor.versions import DatasetVersion, digest, load, make_version, newest
+from preceptor.versions import DatasetVersion, digest, latest, load, make_version, newest
 
 STAGE = "evaluation"
 
@@ -77,6 +77,13 @@ def evaluate_newest(
         code=VERSION,
         write=write,
     )
+
+
+def last_scores(workspace: Workspace) -> dict[str, float]:
+    """The fine-tuned model's score in each use case by the newest evaluation; none before the first."""
+    found = latest(workspace.reports, STAGE)
+    tasks = found.facts["arms"].get("finetuned", {}).get("tasks", {}) if found else {}
+    return {task: round(scored["mean"], 4) for task, scored in tasks.items()}
 
 
 def tuned(name: str, path: Path, base: ResolvedModel, version: str) -> ArmModel:

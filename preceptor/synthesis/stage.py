@@ -6,45 +6,48 @@ import collections
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from preceptor.curation.contamination import HeldOut
 from preceptor.models import ResolvedModel
 from preceptor.progress import Progress, silent
-from preceptor.records import Example
-from preceptor.settings import SynthesisSettings
-from preceptor.synthesis import VERSION, knowledge
-from preceptor.synthesis.filters import Candidate, Seen, refusal, refusal_of_new, runs
+from preceptor.records import DeidentifiedDocument, Example
+from preceptor.settings import CurationSettings, SynthesisSettings
+from preceptor.synthesis import VERSION, knowledge, variations
+from preceptor.synthesis.filters import Candidate, refusal, refusal_of_new, refusal_of_variation, runs
 from preceptor.synthesis.generators import Generator, make_generator
-from preceptor.tables import EXAMPLES, read_examples, write_examples
-from preceptor.versions import DatasetVersion, digest, find_version, make_version, write_atomic
+from preceptor.synthesis.targets import ranked
+from preceptor.tables import DOCUMENTS, EXAMPLES, read_documents, read_examples, write_examples
+from preceptor.versions import DatasetVersion, digest, find_version, load, make_version, write_atomic
 
 STAGE = "synthetic"
 PROMPT = (
     "Rewrite this clinical text in other words. Keep every number, drug, finding and diagnosis exactly, add nothing, "
     "and write only the text.\n\n{source}"
 )
-_TEST_RUN = 13  # words shared with the test split that are too many; as in curation
 
 
 def synthesize(
     data: Path,
     curated: DatasetVersion,
     settings: SynthesisSettings,
+    curation: CurationSettings,
     base: Callable[[], ResolvedModel],
+    scores: Mapping[str, float] | None = None,
     on_progress: Progress = silent,
 ) -> DatasetVersion:
-    """Make the synthetic version of a curated one: rewrite training sources, filter, cap; answers stay.
+    """Make the synthetic version of a curated one: rewrite and vary training sources, filter, cap; answers stay.
 
-    Facts: candidates, accepted, refused by rule, share of the training split. Finished batches of candidates are kept
+    `scores` by use case are of the last evaluation, for `synthesis.target_weak`. Facts: candidates, accepted, refused by rule, share of the training split. Finished batches of candidates are kept
     while the stage works, so that a killed run does not generate them again.
     """
     generator = make_generator(settings, base)
     what: dict[str, Any] = {
         "inputs": {"curated": curated.name, "generator": generator.name if generator else "none"},
-        "config": {**settings.model_dump(mode="json"), "prompt": PROMPT},
+        "config": {**settings.model_dump(mode="json"), "prompt": PROMPT, "scores": dict(scores or {})},
         "code": VERSION,
     }
     found = find_version(data, STAGE, **what)
@@ -52,24 +55,33 @@ def synthesize(
         return found
     examples = read_examples(curated.path / EXAMPLES)
     train = [e for e in examples if e.split == "train"]
-    seeds = _choose(train, settings.candidates) if generator else []
+    order = ranked(train, _documents(data, curated), curated.facts.get("balance", {}), scores or {})
+    seeds = order[: settings.candidates] if generator else []
     kept = data / STAGE / f".candidates-{digest(what)[:12]}"
     texts = _generate(generator, seeds, settings.batch_size, kept, on_progress) if generator else []
 
     def write(folder: Path) -> dict[str, Any]:
-        held_out = [e for e in examples if e.split == "test"]
-        offers = [*_rewritten(seeds, texts, generator), *_from_knowledge(train, settings.knowledge)]
-        rows, refused = _accept(offers, held_out, len(train), settings.max_share)
+        offers = [
+            *_rewritten(seeds, texts, generator),
+            *_varied(order, settings.variations),
+            *_from_knowledge(train, settings.knowledge),
+        ]
+        rows, refused = _accept(offers, _test_split(examples, curation), len(train), settings.max_share)
         write_examples(folder / EXAMPLES, rows)
         names = [
             name
-            for name, there in ((generator and generator.name, seeds), (knowledge.name(), settings.knowledge))
+            for name, there in (
+                (generator and generator.name, seeds),
+                (variations.NAME, settings.variations),
+                (knowledge.name(), settings.knowledge),
+            )
             if there
         ]
         return {
             "generator": ", ".join(str(name) for name in names) or "none",
             "candidates": len(offers),
             "accepted": len(rows),
+            "accepted_by_task": dict(sorted(collections.Counter(row.task for row in rows).items())),
             "accepted_by_generator": dict(collections.Counter(str(row.generator) for row in rows)),
             "refused": refused,
             "share": round(len(rows) / max(1, len(rows) + len(train)), 4),
@@ -80,17 +92,14 @@ def synthesize(
     return version
 
 
-def _choose(train: Sequence[Example], candidates: int) -> list[Example]:
-    """Seeds, the thinnest use cases first, their shortest sources first: a small model loses long ones."""
-    by_task: dict[str, list[Example]] = collections.defaultdict(list)
-    for example in sorted(train, key=lambda e: (len(e.prompt), e.example_id)):
-        by_task[example.task].append(example)
-    order = sorted(by_task, key=lambda task: (len(by_task[task]), task))
-    ranked = sorted(
-        ((rank, order.index(task), e) for task in order for rank, e in enumerate(by_task[task])),
-        key=lambda item: item[:2],
-    )
-    return [example for _, _, example in ranked[:candidates]]
+def _documents(data: Path, curated: DatasetVersion) -> dict[str, DeidentifiedDocument]:
+    sources = [load(data, stage, name) for stage, name in curated.manifest["inputs"].items()]
+    return {d.document_ref: d for source in sources for d in read_documents(source.path / DOCUMENTS)}
+
+
+def _test_split(examples: Sequence[Example], settings: CurationSettings) -> HeldOut:
+    texts = (text for e in examples if e.split == "test" for text in (_source(e), e.answer))
+    return HeldOut(texts, [(e.patient_ref, (_source(e), e.answer)) for e in examples], settings)
 
 
 def _source(example: Example) -> str:
@@ -120,7 +129,7 @@ class Offer:
     answer: str
     generator: str
     asked: str
-    judge: Callable[[Candidate, Seen], str | None]
+    judge: Callable[[Candidate, HeldOut], str | None]
 
 
 def _rewritten(
@@ -135,22 +144,25 @@ def _rewritten(
         )
 
 
+def _varied(order: Sequence[Example], count: int) -> Iterator[Offer]:
+    for candidate, answer in variations.variations(order, count):
+        yield Offer(candidate, answer, variations.NAME, variations.RECIPE, refusal_of_variation)
+
+
 def _from_knowledge(train: Sequence[Example], count: int) -> Iterator[Offer]:
     for candidate, answer in knowledge.problem_lists(train, count):
         yield Offer(candidate, answer, knowledge.name(), knowledge.RECIPE, refusal_of_new)
 
 
 def _accept(
-    offers: Sequence[Offer], held_out: Sequence[Example], train_rows: int, max_share: float
+    offers: Sequence[Offer], test: HeldOut, train_rows: int, max_share: float
 ) -> tuple[list[Example], dict[str, int]]:
-    forbidden = frozenset(run for e in held_out for run in runs(f"{_source(e)}\n{e.answer}", _TEST_RUN))
-    seen = Seen(forbidden, _TEST_RUN)
     cap = int(max_share * train_rows / (1 - max_share))
     rows: list[Example] = []
     accepted_runs: set[str] = set()
     refused: collections.Counter[str] = collections.Counter()
     for offer in offers:
-        rule = offer.judge(offer.candidate, seen)
+        rule = offer.judge(offer.candidate, test)
         mine = runs(offer.candidate.text, 5)
         if rule is None and len(mine & accepted_runs) > 0.5 * max(1, len(mine)):
             rule = "repeats-another"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from preceptor.errors import PreceptorError
+
+_COLUMNS = ["example_id", "task", "specialty", "split", "prompt", "answer", "provenance", "weight"]
 
 
 def load_examples(folders: list[Path], split: str) -> list[dict[str, Any]]:
@@ -14,15 +17,12 @@ def load_examples(folders: list[Path], split: str) -> list[dict[str, Any]]:
 
     rows: list[dict[str, Any]] = []
     for folder in folders:
-        table = pq.read_table(
-            folder / "examples.parquet",
-            columns=["example_id", "task", "split", "prompt", "answer", "provenance"],
-        )
+        table = pq.read_table(folder / "examples.parquet", columns=_COLUMNS)
         rows += [row for row in table.to_pylist() if row["split"] == split]
     return sorted(rows, key=lambda row: row["example_id"])
 
 
-def to_chats(rows: list[dict[str, Any]], tokenizer: Any, max_length: int) -> tuple[Any, int]:
+def to_chats(rows: Sequence[Mapping[str, Any]], tokenizer: Any, max_length: int) -> tuple[Any, int]:
     """Return a `datasets.Dataset` of prompt and completion messages, and how many rows were too long.
 
     A row longer than `max_length` tokens is left out and counted: cut off, it would teach half an answer, or lose

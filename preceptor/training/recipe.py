@@ -41,12 +41,30 @@ class Optimizer(_Section):
     max_grad_norm: float = Field(default=1.0, gt=0)
 
 
+class Emphasis(_Section):
+    """The examples that this names, by all that it says, are shown `weight` times as often as others."""
+
+    weight: float = Field(gt=0, le=20)
+    task: str | None = None
+    specialty: str | None = None
+    provenance: Literal["clinical", "synthetic"] | None = None
+
+
+class Sampling(_Section):
+    """How often an example is shown in a pass. `population`: by the weights toward `curation.population` that curation
+    gave it; those and the weights of every emphasis that names it are multiplied."""
+
+    population: bool = False
+    emphasis: tuple[Emphasis, ...] = ()
+
+
 class Recipe(_Section):
     """See recipes/train/ for commented examples."""
 
     method: Method = Method()
     batch: Batch = Batch()
     optimizer: Optimizer = Optimizer()
+    sampling: Sampling = Sampling()
     epochs: float = Field(default=3.0, gt=0)
     max_steps: int = Field(default=0, ge=0)  # 0: as many as the epochs take
     max_minutes: float = Field(

@@ -47,6 +47,7 @@ def train(job: TrainingJob, say: Any) -> dict[str, Any]:
 
     from preceptor.training.data import load_examples, to_chats
     from preceptor.training.precision import choose_dtype
+    from preceptor.training.sampling import sampled
 
     recipe = Recipe(**job.recipe)
     folder = Path(job.folder)
@@ -60,7 +61,8 @@ def train(job: TrainingJob, say: Any) -> dict[str, Any]:
     set_seed(recipe.seed)
     tokenizer = AutoTokenizer.from_pretrained(job.base_path)
     folders = [Path(p) for p in job.examples.values()]
-    train_set, too_long = to_chats(load_examples(folders, "train"), tokenizer, recipe.batch.max_length)
+    shown = sampled(load_examples(folders, "train"), recipe.sampling, recipe.seed)
+    train_set, too_long = to_chats(shown, tokenizer, recipe.batch.max_length)
     held_out, _ = to_chats(load_examples(folders, "validation"), tokenizer, recipe.batch.max_length)
     dtype = choose_dtype(recipe.precision)
     arguments = _arguments(job, recipe, dtype, on_cuda, distributed, has_validation=len(held_out) > 0)

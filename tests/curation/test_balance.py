@@ -1,6 +1,6 @@
 """The balance of the data against the population it is meant for."""
 
-from preceptor.curation.balance import balance
+from preceptor.curation.balance import balance, lacking
 from preceptor.records import DeidentifiedDocument, Example, Labels
 
 
@@ -23,6 +23,7 @@ def test_groups_are_counted_and_those_that_lack_are_named():
     }  # fmt: skip
     assert found["sex"]["female"]["warning"] == "thin"
     assert found["age band"]["85+"]["warning"] == "missing"
+    assert lacking(found) == [("age band", "85+", "missing"), ("sex", "female", "thin")]
     assert found["age band"]["unknown"]["train"] == 9
     assert found["site"] == {"inbox": found["site"]["inbox"]}
     assert found["language"]["en"]["train"] == 9

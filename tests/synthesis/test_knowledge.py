@@ -3,9 +3,10 @@
 import dataclasses
 
 from preceptor import icd10
+from preceptor.curation.contamination import HeldOut
 from preceptor.records import Example
-from preceptor.settings import SynthesisSettings
-from preceptor.synthesis.filters import Candidate, Seen, refusal_of_new
+from preceptor.settings import CurationSettings, SynthesisSettings
+from preceptor.synthesis.filters import Candidate, refusal_of_new
 from preceptor.synthesis.knowledge import codes_of, problem_lists
 from preceptor.synthesis.stage import synthesize
 from preceptor.tables import EXAMPLES, read_examples, write_examples
@@ -32,7 +33,7 @@ def test_lists_name_thin_codes_and_their_siblings_in_the_lists_own_terms():
             code, _, term = line.partition(": ")
             assert term in candidate.text
             assert term.lower() in {said.lower() for said in icd10.terms(code)}
-        assert refusal_of_new(candidate, Seen(frozenset(), 13)) is None
+        assert refusal_of_new(candidate, HeldOut([], [], CurationSettings())) is None
 
 
 def test_nothing_comes_of_other_use_cases_or_of_none():
@@ -42,9 +43,9 @@ def test_nothing_comes_of_other_use_cases_or_of_none():
 
 def test_a_planted_identifier_is_refused_by_name():
     planted = Candidate("ASSESSMENT\n1. Seen with Mr. Okonkwo-Hadžić, 419-555-0112", "", SEED)
-    assert refusal_of_new(planted, Seen(frozenset(), 13)) == "identifier-shape"
+    assert refusal_of_new(planted, HeldOut([], [], CurationSettings())) == "identifier-shape"
     named = Candidate("ASSESSMENT\n1. Seen with Mr. Okonkwo-Hadžić", "", SEED)
-    assert refusal_of_new(named, Seen(frozenset(), 13)) == "phi-suspected"
+    assert refusal_of_new(named, HeldOut([], [], CurationSettings())) == "phi-suspected"
 
 
 def test_rows_are_marked_and_capped_without_any_model(tmp_path):
@@ -56,7 +57,7 @@ def test_rows_are_marked_and_capped_without_any_model(tmp_path):
 
     curated = make_version(tmp_path, "curated", inputs={}, config=1, code="1", write=write)
     settings = SynthesisSettings(generator="none", knowledge=20, max_share=0.2)
-    version = synthesize(tmp_path, curated, settings, lambda: None)
+    version = synthesize(tmp_path, curated, settings, CurationSettings(), lambda: None)
     made = read_examples(version.path / EXAMPLES)
     assert len(made) == 2
     assert {(row.provenance, row.split, row.task) for row in made} == {

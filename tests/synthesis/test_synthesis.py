@@ -7,11 +7,12 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from preceptor.curation.contamination import HeldOut
 from preceptor.errors import GateRefused
 from preceptor.models import resolve
 from preceptor.records import Example
-from preceptor.settings import SynthesisSettings, Workspace
-from preceptor.synthesis.filters import Candidate, Seen, refusal, runs
+from preceptor.settings import CurationSettings, SynthesisSettings, Workspace
+from preceptor.synthesis.filters import Candidate, refusal
 from preceptor.synthesis.generators import OpenAIServer, make_generator
 from preceptor.synthesis.stage import synthesize
 from preceptor.tables import EXAMPLES, read_examples, write_examples
@@ -35,7 +36,7 @@ SEED = Example(
     prompt=f"Assign the codes.\n\n{SOURCE}",
     answer="R00.2: palpitations",
 )
-NOTHING = Seen(frozenset(), 13)
+NOTHING = HeldOut([], [], CurationSettings())
 
 
 def test_a_faithful_rewrite_is_accepted():
@@ -65,8 +66,8 @@ def test_each_filter_takes_what_breaks_it(text, rule):
 
 
 def test_a_text_that_repeats_the_test_split_is_refused():
-    seen = Seen(frozenset(runs(REWRITTEN, 13)), 13)
-    assert refusal(Candidate(REWRITTEN, SOURCE, SEED), seen) == "test-overlap"
+    test = HeldOut([REWRITTEN], [], CurationSettings())
+    assert refusal(Candidate(REWRITTEN, SOURCE, SEED), test) == "test-overlap"
 
 
 def test_nothing_is_sent_to_a_server_that_nobody_has_allowed():
@@ -129,7 +130,11 @@ def test_rows_are_marked_capped_and_in_the_training_split(tmp_path, server):
         max_share=0.2,
     )
     version = synthesize(
-        tmp_path, curated(tmp_path), settings, lambda: pytest.fail("no base model is needed")
+        tmp_path,
+        curated(tmp_path),
+        settings,
+        CurationSettings(),
+        lambda: pytest.fail("no base model is needed"),
     )
     rows = read_examples(version.path / EXAMPLES)
     # One server that always says the same gives one row: the others repeat it.

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from preceptor.curation.balance import lacking
 from preceptor.quality.gate import known_verdict
 from preceptor.records import Example
 from preceptor.tables import EXAMPLES, read_examples
@@ -122,7 +123,7 @@ def limits(facts: Mapping[str, Any]) -> dict[str, str]:
         "are what the record says.",
         "De-identification": "misses some identifiers; see the risk report of each source version.",
     }
-    warned = [f"{field} {group}" for field, groups in facts["balance"].items() for group, row in groups.items() if "warning" in row]  # fmt: skip
+    warned = [f"{field} {group}" for field, group, _ in lacking(facts["balance"])]
     if warned:
         said["Groups"] = f"missing or thin against the declared population: {', '.join(warned)}."
     if facts["erasures"]:
