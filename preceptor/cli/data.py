@@ -78,6 +78,32 @@ def sufficiency(curve: bool | None, as_json: bool) -> None:
 
 
 @data.command()
+@click.option("--seeds", type=click.IntRange(1), default=2, show_default=True, help="Trainings of each arm.")
+@json_option
+def ablation(seeds: int, as_json: bool) -> None:
+    """Measure whether the synthetic rows help: brief trainings with and without them, at the same number of steps."""
+    from preceptor.progress import reporter
+    from preceptor.release.registry import experiment, tracking_of
+    from preceptor.synthesis.ablation import ablate
+
+    ours = workspace()
+    tracking = tracking_of(ours)
+    name = "synthetic rows, ablation"
+    version = ablate(
+        ours, settings(), tracking.uri, lambda: experiment(tracking, name), seeds, reporter("trainings")
+    )
+    facts = version.facts
+
+    def said() -> str:
+        rows = [(arm, *(f"{loss:.4f}" for loss in facts[arm])) for arm in ("with", "without")]
+        head = ("validation loss", *(f"seed {n + 1}" for n in range(seeds)))
+        error = "" if facts["standard_error"] is None else f" ± {facts['standard_error']} (standard error)"
+        return f"{columns(rows, head)}\n{facts['rows']} synthetic rows, gain {facts['gain']}{error}: {facts['verdict']}"
+
+    emit({"version": version.name, **facts}, as_json, said)
+
+
+@data.command()
 @click.option("--use-case", "use_cases", multiple=True, metavar="NAME", help="Only these use cases.")
 @click.option("--version", "name", metavar="NAME", help="A curated version. [default: the newest]")
 @json_option

@@ -8,20 +8,16 @@ whole patients; what was trained is not trained again.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
-import os
-import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from preceptor.errors import PreceptorError
 from preceptor.models import ResolvedModel
 from preceptor.progress import Progress, silent
 from preceptor.records import Example
-from preceptor.settings import SufficiencySettings, TrainingSettings, Workspace
+from preceptor.settings import SufficiencySettings, Workspace
 from preceptor.tables import EXAMPLES, read_examples, write_examples
-from preceptor.training.jobs import TrainingJob, command, environment, plan_job
+from preceptor.training.brief import brief, trained
 from preceptor.training.recipe import Recipe
 from preceptor.versions import DatasetVersion, make_version
 
@@ -41,24 +37,12 @@ def measure(
     on_progress: Progress = silent,
 ) -> list[tuple[int, float]]:
     """Return (training examples, validation loss) for each part. Raises `PreceptorError` if a training fails."""
-    said = recipe.model_dump()
-    method = {**said["method"], "name": "lora", "rank": 4, "alpha": 8}
-    small = Recipe(
-        **{
-            **said,
-            "method": method,
-            "epochs": settings.passes,
-            "max_steps": settings.max_steps,
-            "max_minutes": 0,
-            "checkpoint_steps": 1000,
-        }
-    )
+    small = brief(recipe, settings)
     points = []
     for number, fraction in enumerate(fractions):
         on_progress(number, len(fractions))
         part = _part(workspace.data, curated, fraction)
-        job = plan_job(workspace, base, [part], small, TrainingSettings(), tracking_uri, experiment())
-        loss = _trained(job)
+        loss = trained(workspace, base, [part], small, tracking_uri, experiment())["validation_loss"]
         if loss is not None:
             points.append((part.facts["train"], loss))
     on_progress(len(fractions), len(fractions))
@@ -85,20 +69,3 @@ def _first(train: Sequence[Example], fraction: float) -> list[Example]:
         return []
     last = ordered[wanted - 1].patient_ref
     return [e for n, e in enumerate(ordered) if n < wanted or e.patient_ref == last]
-
-
-def _trained(job: TrainingJob) -> float | None:
-    result = Path(job.folder) / "result.json"
-    if not result.exists():
-        done = subprocess.run(
-            command(job, "local"),
-            env={**os.environ, **environment(job)},
-            stdout=subprocess.DEVNULL,
-            check=False,
-        )
-        if done.returncode or not result.exists():
-            raise PreceptorError(
-                f"The training {job.digest} of the learning curve failed; its lines above say why. The same command goes on."
-            )
-    loss: float | None = json.loads(result.read_text())["validation_loss"]
-    return loss

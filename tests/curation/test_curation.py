@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import random
 
 import pytest
 
@@ -12,6 +13,7 @@ from preceptor.curation.page import histogram, write_page
 from preceptor.curation.quality import rejection
 from preceptor.curation.removed import read_removed
 from preceptor.curation.repetition import Repetition
+from preceptor.curation.shingles import shingles
 from preceptor.curation.split import assign
 from preceptor.curation.support import unsupported_numbers
 from preceptor.curation.tasks import Draft, Shelf, derive, load_use_cases
@@ -119,6 +121,26 @@ def test_a_near_duplicate_points_to_the_first_and_others_stay():
     nearly = base.replace("w100", "changed")
     other = " ".join(f"v{i}" for i in range(200))
     assert near_duplicates([base, other, nearly], 0.8) == [None, None, 0]
+
+
+def test_pairs_just_over_the_threshold_are_found():
+    draw, pairs = random.Random(1), []
+    for _ in range(100):
+        text = [f"w{draw.randrange(5000)}" for _ in range(100)]
+        changed = list(text)
+        for place in draw.sample(range(100), 2):
+            changed[place] = f"x{draw.randrange(9999)}"
+        pairs.append((" ".join(text), " ".join(changed)))
+    found = near_duplicates([text for pair in pairs for text in pair], 0.8)
+
+    def jaccard(a, b):
+        a, b = set(shingles(a).tolist()), set(shingles(b).tolist())
+        return len(a & b) / len(a | b)
+
+    assert {n for n, pair in enumerate(pairs) if jaccard(*pair) >= 0.8} == {
+        n for n in range(100) if found[2 * n + 1] == 2 * n
+    }
+    assert min(jaccard(*pair) for pair in pairs) < 0.82
 
 
 def numbered(letter: str, count: int) -> str:

@@ -183,6 +183,30 @@ def test_the_learning_curve_is_measured_and_kept(run):
     assert "train:" not in again.stderr
 
 
+def test_the_ablation_trains_with_and_without_the_synthetic_rows(run):
+    done = run.call("data", "ablation", "--seeds", "1", "--json", profile="smoke")
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout)
+    assert found["rows"] > 0
+    assert [len(found[arm]) for arm in ("with", "without")] == [1, 1]
+    assert found["verdict"] == "cannot tell"  # of one seed
+
+
+def test_the_data_card_is_written_and_counts_what_is_there(run):
+    done = run.call("data", "card", "--json", profile="smoke")
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout)
+    shown = json.loads(run.call("data", "show", "--json", profile="smoke").stdout)
+    curated = next(v for v in shown if v["stage"] == "curated" and v["newest"])
+    assert found["version"] == curated["version"]
+    assert found["total"]["examples"] == curated["facts"]["examples"]
+    folder = Path(found["path"])
+    assert json.loads((folder / "croissant.json").read_text())["@type"] == "sc:Dataset"
+    text = (folder / "README.md").read_text()
+    assert "cannot tell" in text  # the ablation
+    assert found_in(text.lower().encode()) == []
+
+
 def test_approval_promotion_and_rollback(run):
     """In one story: nothing moves without a signature; the sensor starts the promotion; rollback needs a previous."""
     refused = run.call("release", "promote", "preceptor/1", "--json")
@@ -293,6 +317,32 @@ def test_a_forgotten_patient_is_gone_from_everything_and_stays_away(run):
     rows = pq.read_table(latest / "examples.parquet").to_pylist()
     assert rows
     assert patient_ref not in {row["patient_ref"] for row in rows}
+
+
+def test_a_clinicians_correction_becomes_the_reference(tmp_path, run):
+    password = "correct horse battery\n"
+    done = run.call("users", "add", "rita", "--role", "reviewer", "--password-stdin", stdin=password)
+    assert done.returncode == 0, done.stderr
+    listed = json.loads(run.call("data", "review", "list", "--use-case", "summary", "--json").stdout)
+    example = listed["open"][0]["example"]
+    assert listed["open"][0]["split"] == "test"
+    assert "--- reference ---" in run.call("data", "review", "show", example).stdout
+    answer = tmp_path / "answer.txt"
+    answer.write_text("A stable course; treatment goes on as before.")
+    signed = ("--verdict", "correct", "--answer", str(answer), "--as", "rita", "--password-stdin", "--json")
+    refused = run.call("data", "review", "decide", example, *signed, stdin="wrong\n")
+    assert refused.returncode != 0
+    done = run.call("data", "review", "decide", example, *signed, stdin=password)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["by"] == "rita"
+    again = run.call("run", "--profile", "smoke", "--until", "curated_examples", "--json")
+    assert again.returncode == 0, again.stderr[-2000:]
+    assert json.loads(again.stdout)["until"] == "curated_examples"
+    latest = run.home / "data" / "curated" / (run.home / "data" / "curated" / "latest").read_text().strip()
+    rows = pq.read_table(latest / "examples.parquet").to_pylist()
+    corrected = [row for row in rows if row["reviewer"] == "rita"]
+    assert [row["answer"] for row in corrected] == [answer.read_text()]
+    assert [row["split"] for row in corrected] == ["test"]
 
 
 def test_a_failing_gate_stops_what_is_downstream_and_says_why(tmp_path, run):

@@ -69,3 +69,10 @@ def test_an_unforeseen_error_leaves_no_text_in_dagsters_storage(tmp_path):
     stored = b"".join(p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
     assert b"unexpected ValueError" in stored
     assert marker.encode() not in stored
+
+
+def test_every_stage_that_a_run_may_stop_at_is_an_asset():
+    from preceptor.cli.run import STAGES
+
+    known = {key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys()}
+    assert set(STAGES) <= known

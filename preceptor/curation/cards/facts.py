@@ -102,8 +102,18 @@ def _synthetic(data: Path, name: str) -> list[dict[str, Any]]:
         made = load(data, "synthetic", path.parent.name)
         if made.manifest["inputs"].get("curated") == name:
             names = ("generator", "candidates", "accepted", "refused", "share")
-            found.append({"version": made.name, **{n: made.facts[n] for n in names}})
+            facts = {n: made.facts[n] for n in names}
+            found.append({"version": made.name, **facts, "ablation": _ablation(data, made.name)})
     return found
+
+
+def _ablation(data: Path, synthetic: str) -> str | None:
+    """What `preceptor data ablation` said of synthetic rows: its verdict and gain; None where it was not asked."""
+    for path in (data / "ablation").glob("[!.]*/manifest.json"):
+        made = load(data, "ablation", path.parent.name)
+        if made.manifest["inputs"]["synthetic"] == synthetic:
+            return f"{made.facts['verdict']} (validation loss {-made.facts['gain']:+.4f})"
+    return None
 
 
 def _gate(data: Path, name: str) -> dict[str, Any] | None:

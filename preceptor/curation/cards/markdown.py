@@ -52,10 +52,10 @@ def markdown(facts: Mapping[str, Any]) -> str:
         *(_group(field, groups) for field, groups in facts["balance"].items()),
         "## Synthetic examples made from it" if facts["synthetic"] else "",
         _table(
-            ("version", "generator", "candidates", "accepted", "refused by rule", "share of train"),
+            ("version", "generator", "candidates", "accepted", "refused by rule", "share of train", "ablation"),
             [
                 (s["version"], s["generator"], s["candidates"], s["accepted"],
-                 ", ".join(f"{rule} {n}" for rule, n in s["refused"].items()), s["share"])
+                 ", ".join(f"{rule} {n}" for rule, n in s["refused"].items()), s["share"], s["ablation"] or "not measured")
                 for s in facts["synthetic"]
             ],
         ) if facts["synthetic"] else "",
