@@ -27,8 +27,10 @@ $(UV):
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed; name one: make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -m venv $(ROOT).uv && $(ROOT).uv/bin/pip install --quiet --disable-pip-version-check uv
 
+# Bytecode at once: a minute here, and every process afterwards starts up to 20 seconds sooner, also where nothing may be
+# written beside the libraries.
 $(READY): $(UV) $(ROOT)pyproject.toml $(ROOT)uv.lock
-	@cd $(ROOT) && $(UV) sync --frozen --no-python-downloads --python $(PYTHON)
+	@cd $(ROOT) && $(UV) sync --frozen --compile-bytecode --no-python-downloads --python $(PYTHON)
 	@touch $(READY)
 
 clean:

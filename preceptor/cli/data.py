@@ -78,7 +78,7 @@ def sufficiency(curve: bool | None, as_json: bool) -> None:
 
 
 @data.command()
-@click.option("--seeds", type=click.IntRange(1), default=2, show_default=True, help="Trainings of each arm.")
+@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Trainings of each arm.")
 @json_option
 def ablation(seeds: int, as_json: bool) -> None:
     """Measure whether the synthetic rows help: brief trainings with and without them, at the same number of steps."""
@@ -90,15 +90,15 @@ def ablation(seeds: int, as_json: bool) -> None:
     tracking = tracking_of(ours)
     name = "synthetic rows, ablation"
     version = ablate(
-        ours, settings(), tracking.uri, lambda: experiment(tracking, name), seeds, reporter("trainings")
+        ours, settings(), tracking.uri, lambda: experiment(tracking, name), seeds, reporter("arms")
     )
     facts = version.facts
 
     def said() -> str:
         rows = [(arm, *(f"{loss:.4f}" for loss in facts[arm])) for arm in ("with", "without")]
         head = ("validation loss", *(f"seed {n + 1}" for n in range(seeds)))
-        error = "" if facts["standard_error"] is None else f" ± {facts['standard_error']} (standard error)"
-        return f"{columns(rows, head)}\n{facts['rows']} synthetic rows, gain {facts['gain']}{error}: {facts['verdict']}"
+        low, high = facts["interval"] or ("?", "?")
+        return f"{columns(rows, head)}\n{facts['rows']} synthetic rows, gain {facts['gain']} ({low} to {high}): {facts['verdict']}"
 
     emit({"version": version.name, **facts}, as_json, said)
 

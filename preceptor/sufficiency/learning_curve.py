@@ -38,15 +38,15 @@ def measure(
 ) -> list[tuple[int, float]]:
     """Return (training examples, validation loss) for each part. Raises `PreceptorError` if a training fails."""
     small = brief(recipe, settings)
-    points = []
-    for number, fraction in enumerate(fractions):
-        on_progress(number, len(fractions))
-        part = _part(workspace.data, curated, fraction)
-        loss = trained(workspace, base, [part], small, tracking_uri, experiment())["validation_loss"]
-        if loss is not None:
-            points.append((part.facts["train"], loss))
-    on_progress(len(fractions), len(fractions))
-    return points
+    parts = [_part(workspace.data, curated, fraction) for fraction in fractions]
+    on_progress(0, len(parts))
+    results = trained(workspace, base, [([part], small) for part in parts], tracking_uri, experiment())
+    on_progress(len(parts), len(parts))
+    return [
+        (part.facts["train"], result["validation_loss"])
+        for part, result in zip(parts, results, strict=True)
+        if result["validation_loss"] is not None
+    ]
 
 
 def _part(data: Path, curated: DatasetVersion, fraction: float) -> DatasetVersion:

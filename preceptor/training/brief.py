@@ -34,27 +34,32 @@ def brief(recipe: Recipe, settings: SufficiencySettings) -> Recipe:
 def trained(
     workspace: Workspace,
     base: ResolvedModel,
-    datasets: Sequence[DatasetVersion],
-    recipe: Recipe,
+    trainings: Sequence[tuple[Sequence[DatasetVersion], Recipe]],
     tracking_uri: str,
     experiment_id: str,
-) -> dict[str, Any]:
-    """Train in a process of its own and return its result (`validation_loss` is None without a validation split).
+) -> list[dict[str, Any]]:
+    """Train each, all in one process of their own, and return their results (`validation_loss` is None without a
+    validation split).
 
-    What was trained is not trained again. Raises `PreceptorError` if the training fails.
+    What was trained is not trained again. Raises `PreceptorError` if a training fails.
     """
-    job = plan_job(workspace, base, list(datasets), recipe, TrainingSettings(), tracking_uri, experiment_id)
-    result = Path(job.folder) / "result.json"
-    if not result.exists():
+    one = TrainingSettings(processes=1)
+    jobs = [
+        plan_job(workspace, base, list(datasets), recipe, one, tracking_uri, experiment_id)
+        for datasets, recipe in trainings
+    ]
+    results = [Path(job.folder) / "result.json" for job in jobs]
+    if waiting := [job for job, result in zip(jobs, results, strict=True) if not result.exists()]:
+        first, *others = waiting
         done = subprocess.run(
-            command(job, "local"),
-            env={**os.environ, **environment(job)},
+            command(first, "local", others),
+            env={**os.environ, **environment(first)},
             stdout=subprocess.DEVNULL,
             check=False,
         )
-        if done.returncode or not result.exists():
+        lacking = [job.digest for job, result in zip(jobs, results, strict=True) if not result.exists()]
+        if done.returncode or lacking:
             raise PreceptorError(
-                f"The brief training {job.digest} failed; its lines above say why. The same command goes on."
+                f"A brief training failed ({', '.join(lacking)}); its lines above say why. The same command goes on."
             )
-    found: dict[str, Any] = json.loads(result.read_text())
-    return found
+    return [json.loads(result.read_text()) for result in results]

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -73,9 +74,11 @@ def load_job(path: Path) -> TrainingJob:
     return TrainingJob(**json.loads(path.read_text()))
 
 
-def command(job: TrainingJob, launcher: str = "auto") -> list[str]:
-    """The command line that trains: one process, or one for each device under torchrun or DeepSpeed."""
-    worker = ["-m", "preceptor.training.worker", str(Path(job.folder) / "job.json")]
+def command(job: TrainingJob, launcher: str = "auto", then: Sequence[TrainingJob] = ()) -> list[str]:
+    """The command line that trains: one process, or one for each device under torchrun or DeepSpeed; `then`: jobs that the
+    same process trains afterwards."""
+    files = [str(Path(each.folder) / "job.json") for each in (job, *then)]
+    worker = ["-m", "preceptor.training.worker", *files]
     if launcher == "auto":
         launcher = "torchrun" if job.processes > 1 else "local"
     if launcher == "local":
@@ -111,6 +114,7 @@ def environment(job: TrainingJob) -> dict[str, str]:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
         "TQDM_DISABLE": "1",
+        "PYTHONWARNINGS": "ignore",
     }
     if job.processes > 1:
         variables["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // job.processes))

@@ -1,4 +1,4 @@
-"""The process that trains: `python -m preceptor.training.worker JOB.json`, alone or under torchrun or DeepSpeed.
+"""The process that trains: `python -m preceptor.training.worker JOB.json…`, alone or under torchrun or DeepSpeed.
 
 It resumes by itself from the last whole checkpoint, tells MLflow loss and speed while it runs, and Dagster (when
 started through Pipes) its progress. What it leaves in the job's folder: `trained/` and, last of all, `result.json`.
@@ -25,9 +25,13 @@ if TYPE_CHECKING:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Train the job in the file named first; return the exit code."""
-    path = Path((arguments if arguments is not None else sys.argv[1:])[-1])
-    job = load_job(path)
+    """Train the jobs in the files named, one after the other; return the exit code."""
+    given = arguments if arguments is not None else sys.argv[1:]
+    # A launcher puts options of its own before them.
+    return 0 if all(_trains(load_job(Path(name))) for name in given if name.endswith(".json")) else 1
+
+
+def _trains(job: TrainingJob) -> bool:
     with _pipes() as say:
         try:
             train(job, say)
@@ -36,8 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"training {job.digest} failed: {type(error).__name__}", file=sys.stderr, flush=True)
             if os.environ.get("PRECEPTOR_DEBUG"):
                 raise
-            return 1
-    return 0
+            return False
+    return True
 
 
 def train(job: TrainingJob, say: Any) -> dict[str, Any]:
