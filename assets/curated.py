@@ -20,29 +20,35 @@ def curated_examples(context: dg.AssetExecutionContext, workspace: WorkspaceReso
     """Questions and answers for every use case, from all batches: filtered, without near-duplicates, split by
     patient, and clean of the test split."""
     from preceptor.consent import unusable_patients
+    from preceptor.curation.balance import lacking
     from preceptor.curation.cards import card_facts, write_card
     from preceptor.curation.curate import curate
     from preceptor.curation.page import write_page
     from preceptor.curation.reviews import decisions
     from preceptor.deid.stage import usable_versions
+    from preceptor.documents.stage import bases
     from preceptor.models.tokens import token_counter
 
-    data = workspace.workspace().data
+    data, settings = workspace.workspace().data, workspace.settings()
     with workspace.vault() as vault:
         sources = usable_versions(data, vault.batches())
-        unusable = unusable_patients(vault, workspace.settings().intake)
+        unusable = unusable_patients(vault, settings.intake)
+        known_bases = bases(vault, settings)
     with workspace.record() as record:
         reviews = decisions(record, data)
     counter = token_counter(workspace.base_model())
-    version = curate(data, sources, workspace.settings().curation, unusable, reviews, counter)
+    version = curate(data, sources, settings.curation, unusable, reviews, counter, known_bases)
     page = write_page(version, workspace.workspace().reports)
     cards = write_card(card_facts(data, version), version, workspace.workspace().reports)
     facts = version.facts
+    groups = facts["balance"]
     thin = {
-        f"{field}: {group}": {"share": row["share"], "population": row["target"], "": row["warning"]}
-        for field, groups in facts["balance"].items()
-        for group, row in groups.items()
-        if "warning" in row
+        f"{field}: {group}": {
+            "share": groups[field][group]["share"],
+            "population": groups[field][group]["target"],
+            "": said,
+        }
+        for field, group, said in lacking(groups)
     }
     return dg.MaterializeResult(
         data_version=dg.DataVersion(version.name),

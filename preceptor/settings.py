@@ -35,6 +35,7 @@ GROUPS = (
     "site",
     "author",
 )  # as curation/balance.py has them
+BUNDLED_CORPUS = "examples/corpus/documents"
 ARMS = ("base", "fewshot", "rag", "finetuned", "finetuned+rag", "champion")
 
 
@@ -197,6 +198,9 @@ class CurationSettings(_Section):
     decontaminate_against: tuple[
         str, ...
     ] = ()  # benchmarks: JSONL files; what shares a run of words with them goes
+    # Under which licence or consent the documents of a source (`intake --source`) or batch may be learnt from, where the
+    # use case does not say it.
+    basis: dict[str, str] = Field(default_factory=dict)
     duplicate_jaccard: float = 0.8  # 5-word shingles; the value used for GPT-3-era web corpora and since
     test_share: float = 0.2  # of patients
     validation_share: float = 0.1
@@ -296,7 +300,7 @@ class Settings(_Section):
     )
     base_model: str = "smollm2-135m-instruct"  # a name of the catalogue, or hf:…, path:…, pypi:…
     # What `preceptor run` takes in before anything else; null: nothing.
-    corpus: str | None = "examples/corpus/documents"
+    corpus: str | None = BUNDLED_CORPUS
     corpus_records: str | None = "examples/corpus/records.jsonl"
     intake: IntakeSettings = IntakeSettings()
     vault: VaultSettings = VaultSettings()

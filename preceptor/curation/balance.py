@@ -13,6 +13,11 @@ UNKNOWN = "unknown"
 _THIN = 0.5  # of its share in the population: a group with less is named
 
 
+def source_of(document: DeidentifiedDocument) -> str:
+    """Where it comes from: a batch is named after its source."""
+    return document.batch.rpartition("-")[0] or document.batch
+
+
 def groups_of(document: DeidentifiedDocument) -> dict[str, str]:
     """The groups that a document belongs to."""
     return {
@@ -21,7 +26,7 @@ def groups_of(document: DeidentifiedDocument) -> dict[str, str]:
         "age band": document.age_band or UNKNOWN,
         "sex": document.sex or UNKNOWN,
         "language": language(document.text) or UNKNOWN,
-        "site": document.batch.rpartition("-")[0] or document.batch,  # a batch is named after its source
+        "site": source_of(document),
         "author": document.author_role or UNKNOWN,
     }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from preceptor.curation import VERSION
-from preceptor.curation.balance import balance, groups_of
+from preceptor.curation.balance import balance, groups_of, source_of
 from preceptor.curation.contamination import HeldOut, benchmark_texts
 from preceptor.curation.duplicates import near_duplicates
 from preceptor.curation.frozen import FILE as TEST_SPLIT
@@ -39,17 +39,19 @@ def curate(
     unusable: Collection[str] = (),
     reviews: Reviews | None = None,
     counter: TokenCounter | None = None,
+    bases: Mapping[str, str] | None = None,
 ) -> DatasetVersion:
     """Make the curated version of de-identified versions: drafts, filter, duplicates, split, decontamination.
 
     What came from a patient whose data may not be used (by reference: erased, opted out) is left out. `reviews` are what clinicians
-    decided (`reviews.decisions`); without `counter` no tokens are counted. Its facts: how many
+    decided (`reviews.decisions`); without `counter` no tokens are counted; `bases` has the licence or consent of sources and
+    batches, for examples whose use case says none. Its facts: how many
     drafts each rule took, examples by task and split, patients by split, the standing of the frozen test split.
     """
     use_cases, found, documents, shelf, drafts = _drafts(sources, settings, unusable)
     register = _assigned(data, drafts, use_cases, settings)
     here = {p: register[p] for p in sorted({d.patient_ref for d in drafts})}
-    drafts, rejected, stale = apply(drafts, reviews or {})
+    drafts, rejected, stale = apply(_with_basis(drafts, shelf, bases or {}), reviews or {})
     inputs = {s.stage: s.name for s in sources}
     config = {
         "curation": settings.model_dump(mode="json", exclude={"use_cases"}),
@@ -59,6 +61,7 @@ def curate(
         "reviews": digest(
             {case: [dataclasses.asdict(r) for r in said] for case, said in (reviews or {}).items()}
         )[:12],
+        "bases": dict(sorted((bases or {}).items())),
         "tokenizer": [counter.name, counter.sha256] if counter else None,
     }
     by = digest([inputs, config, VERSION])[:12]
@@ -123,6 +126,14 @@ def _drafts(
     documents = [d for d in found if d.patient_ref not in unusable]
     shelf = Shelf(documents)
     return use_cases, found, documents, shelf, [d for case in use_cases for d in derive(case, shelf)]
+
+
+def _with_basis(drafts: Iterable[Draft], shelf: Shelf, bases: Mapping[str, str]) -> list[Draft]:
+    def of(draft: Draft) -> str | None:
+        document = shelf.by_ref[draft.document_refs[-1]]
+        return draft.basis or bases.get(document.batch) or bases.get(source_of(document))
+
+    return [dataclasses.replace(d, basis=of(d)) for d in drafts]
 
 
 def _assigned(

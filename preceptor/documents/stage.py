@@ -5,13 +5,19 @@ from __future__ import annotations
 from preceptor.documents.intake import batch_name, intake
 from preceptor.errors import PreceptorError
 from preceptor.progress import Progress, silent
-from preceptor.settings import Settings, resolve_path
+from preceptor.settings import BUNDLED_CORPUS, Settings, resolve_path
 from preceptor.vault import Vault
 
 
 def corpus_batch(vault: Vault, settings: Settings) -> str | None:
     """The name of the batch that the corpus of the settings is; None if they name none."""
     return batch_name([resolve_path(settings.corpus)], vault, "corpus") if settings.corpus else None
+
+
+def bases(vault: Vault, settings: Settings) -> dict[str, str]:
+    """Under which licence or consent documents may be learnt from, by source or batch; of the bundled corpus we know."""
+    bundled = corpus_batch(vault, settings) if settings.corpus == BUNDLED_CORPUS else None
+    return {**({bundled: "CC0 1.0, fictional notes"} if bundled else {}), **settings.curation.basis}
 
 
 def take_in_corpus(vault: Vault, settings: Settings, batch: str, on_progress: Progress = silent) -> None:

@@ -336,3 +336,23 @@ def test_bars_count_every_value():
     assert sum(b["count"] for b in bars) == 4
     assert bars[-1]["to"] >= 40
     assert histogram([])[0]["count"] == 0
+
+
+def test_the_basis_is_that_of_the_use_case_else_of_the_batch_else_of_the_source(tmp_path):
+    made = [
+        dataclasses.replace(document(n, reference_summary=f"Summary {n}."), batch=batch)
+        for n, batch in enumerate(["clinic-0a", "clinic-0b", "other-0c"])
+    ]
+    source = deidentified(tmp_path, made)
+    bases = {"clinic": "consent form 7", "clinic-0b": "IRB waiver 3"}
+    version = curate(tmp_path, [source], CurationSettings(tasks=("summary",)), bases=bases)
+    found = {e.document_refs[0]: e.basis for e in read_examples(version.path / EXAMPLES)}
+    assert [found[d.document_ref] for d in made] == ["consent form 7", "IRB waiver 3", None]
+    (tmp_path / "cases").mkdir()
+    (tmp_path / "cases" / "letter.yaml").write_text(
+        "task: letter\ntitle: A letter\nkind: declared\ninput: {}\nreference: {label: summary}\n"
+        "instruction: Write.\nbasis: licence 9\n"
+    )
+    own = CurationSettings(tasks=("letter",), use_cases=str(tmp_path / "cases"))
+    version = curate(tmp_path, [source], own, bases=bases)
+    assert {e.basis for e in read_examples(version.path / EXAMPLES)} == {"licence 9"}
