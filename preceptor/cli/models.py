@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
-from preceptor.cli._common import columns, emit, json_option, workspace
+from preceptor.cli._common import columns, emit, json_option, settings, workspace
 from preceptor.errors import UsageError
 
 
@@ -45,3 +47,32 @@ def show(name: str, as_json: bool) -> None:
     folder = kept_folder(entry.source, workspace())
     found = {"name": name, **entry.model_dump(), "here": str(folder) if folder else None}
     emit(found, as_json, "\n".join(f"{key}: {value}" for key, value in found.items()))
+
+
+@models.command()
+@click.argument("adapter")
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--base", "base_ref", metavar="REF", help="The base model. [default: the setting base_model]")
+@click.option("--check/--no-check", default=True, help="Compare logits with PEFT's; both models must fit.")
+@json_option
+def merge(adapter: str, out: Path, base_ref: str | None, check: bool, as_json: bool) -> None:
+    """Merge an adapter (a model version or a folder) into its base: OUT is a model that Transformers loads as it is.
+
+    The base is read and written shard by shard; the whole model is in memory only for the check.
+    """
+    from preceptor.models import resolve
+    from preceptor.progress import reporter
+    from preceptor.training import merging
+    from preceptor.training.jobs import STAGE
+
+    ours = workspace()
+    folder = Path(adapter) if Path(adapter).is_dir() else ours.models / STAGE / adapter
+    if not folder.is_dir():
+        raise UsageError(f"{adapter}: neither a folder nor a version in {ours.models / STAGE}.")
+    base = resolve(base_ref or settings().base_model, ours)
+    merging.same_base(folder, base.digest)
+    facts = merging.merge(base.path, folder, out, reporter("shards"))
+    if check:
+        facts |= merging.check(base.path, folder, out)
+    said = "\n".join(f"{key}: {value}" for key, value in facts.items())
+    emit({"path": str(out), **facts}, as_json, f"{said}\nwritten: {out}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from typing import Any
@@ -17,11 +18,22 @@ from preceptor.errors import PreceptorError, UsageError
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a value of the recipe.")
 @click.option("--launcher", type=click.Choice(["auto", "local", "torchrun", "deepspeed"]), default="auto")
 @click.option("--gpus", type=click.IntRange(min=1), help="Processes to train with, one a device.")
+@click.option("--schema", "show_schema", is_flag=True, help="Print the JSON schema of a recipe and stop.")
 @json_option
 def train(
-    recipe: str | None, changes: tuple[str, ...], launcher: str, gpus: int | None, as_json: bool
+    recipe: str | None,
+    changes: tuple[str, ...],
+    launcher: str,
+    gpus: int | None,
+    show_schema: bool,
+    as_json: bool,
 ) -> None:
     """Fine-tune on the newest curated and synthetic data; the same command resumes a run that was killed."""
+    if show_schema:
+        from preceptor.training.recipe import schema
+
+        click.echo(json.dumps(schema(), indent=1))
+        return
     from preceptor.release.registry import experiment, tracking_of
     from preceptor.training.stage import prepare
 

@@ -101,7 +101,7 @@ def _generate(
             flush()
 
     ids = [prompts[key].ids for key in keys]
-    if growing_cache.supports(loaded.model.config):
+    if loaded.whole and growing_cache.supports(loaded.model.config):
         greedy(
             loaded.model,
             ids,

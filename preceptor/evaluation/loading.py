@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model and its tokenizer, ready to generate."""
+    """A model and its tokenizer, ready to generate. `whole`: nothing of PEFT is around it any more."""
 
     model: Any
     tokenizer: Any
     end_ids: frozenset[int]
+    whole: bool = True
 
 
 def load_tokenizer(model: ArmModel) -> Any:
@@ -49,7 +50,7 @@ def load_model(model: ArmModel, dtype: str) -> LoadedModel:
     """Load a model in `dtype` ("float32" or "bfloat16"), on the GPU if there is one.
 
     An adapter is merged in float32 and rounded once at the end: an unmerged one costs a quarter of the speed,
-    one merged in bfloat16 loses small changes. Raises `PreceptorError` if the checkpoint or the adapter
+    one merged in bfloat16 loses small changes. A learned prompt cannot be merged and stays around the model. Raises `PreceptorError` if the checkpoint or the adapter
     cannot be loaded.
     """
     import torch
@@ -57,13 +58,16 @@ def load_model(model: ArmModel, dtype: str) -> LoadedModel:
     from transformers.utils import logging
 
     logging.disable_progress_bar()
+    whole = True
     merging = torch.float32 if model.adapter else getattr(torch, dtype)
     try:
-        loaded = AutoModelForCausalLM.from_pretrained(model.path, dtype=merging)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(model.path, dtype=merging)
         if model.adapter:
             from peft import PeftModel
 
-            loaded = PeftModel.from_pretrained(loaded, str(model.adapter)).merge_and_unload()
+            adapted: Any = PeftModel.from_pretrained(loaded, str(model.adapter))
+            whole = not adapted.active_peft_config.is_prompt_learning
+            loaded = adapted.merge_and_unload() if whole else adapted
     except (OSError, ValueError, RuntimeError) as error:
         part = f"{model.path} with the adapter {model.adapter}" if model.adapter else str(model.path)
         raise PreceptorError(
@@ -72,7 +76,7 @@ def load_model(model: ArmModel, dtype: str) -> LoadedModel:
         ) from None
     loaded = loaded.to(getattr(torch, dtype)).to("cuda" if torch.cuda.is_available() else "cpu").eval()
     tokenizer = load_tokenizer(model)
-    return LoadedModel(loaded, tokenizer, _end_ids(loaded, tokenizer))
+    return LoadedModel(loaded, tokenizer, _end_ids(loaded, tokenizer), whole)
 
 
 def _end_ids(model: Any, tokenizer: Any) -> frozenset[int]:

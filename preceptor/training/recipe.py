@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from preceptor.errors import UsageError
 from preceptor.settings import describe, merge, read_yaml
+
+MethodName = Literal["full", "lora", "rslora", "dora", "pissa", "qlora", "ia3", "prompt"]
 
 
 class _Section(BaseModel):
@@ -16,13 +18,23 @@ class _Section(BaseModel):
 
 
 class Method(_Section):
-    """Which weights learn. `targets` are module names, or `all-linear` (Dettmers et al. 2023: it matters)."""
+    """Which weights learn, and how they begin. `targets` are module names, or `all-linear` (Dettmers et al. 2023: it
+    matters); `ia3` has its own unless they are named.
 
-    name: Literal["lora", "full"] = "lora"
+    - `full`: all weights
+    - `lora` (Hu et al. 2021); `rslora`, scaled for high ranks (Kalajdzievski 2023); `dora`, direction and length apart (Liu
+      et al. 2024); `pissa`, begun from the largest singular values (Meng et al. 2024); `qlora`, on a base in 4-bit NF4 with
+      double quantisation (Dettmers et al. 2023)
+    - `ia3`: vectors that scale keys, values and the inner layer (Liu et al. 2022)
+    - `prompt`: `virtual_tokens` learned embeddings before every question (Lester et al. 2021); not packed
+    """
+
+    name: MethodName = "lora"
     rank: int = Field(default=16, ge=1)
     alpha: int = Field(default=32, ge=1)
     dropout: float = Field(default=0.0, ge=0, lt=1)
     targets: str | tuple[str, ...] = "all-linear"
+    virtual_tokens: int = Field(default=16, ge=1)
 
 
 class Batch(_Section):
@@ -58,13 +70,23 @@ class Sampling(_Section):
     emphasis: tuple[Emphasis, ...] = ()
 
 
+class Stopping(_Section):
+    """`patience`: so many evaluations in a row without a lower validation loss end the training; 0: never. `keep`: the
+    weights of the evaluation with the lowest loss, or the last ones. `evaluate_steps`: 0 is once a pass."""
+
+    patience: int = Field(default=0, ge=0)
+    keep: Literal["best", "last"] = "best"
+    evaluate_steps: int = Field(default=0, ge=0)
+
+
 class Recipe(_Section):
-    """See recipes/train/ for commented examples."""
+    """How a model is trained. See recipes/train/ for commented examples."""
 
     method: Method = Method()
     batch: Batch = Batch()
     optimizer: Optimizer = Optimizer()
     sampling: Sampling = Sampling()
+    stopping: Stopping = Stopping()
     epochs: float = Field(default=3.0, gt=0)
     max_steps: int = Field(default=0, ge=0)  # 0: as many as the epochs take
     max_minutes: float = Field(
@@ -74,6 +96,23 @@ class Recipe(_Section):
     zero_stage: Literal[0, 1, 2, 3] = 0  # DeepSpeed ZeRO; 0 is plain data parallel
     checkpoint_steps: int = Field(default=10, ge=1)
     seed: int = 20
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Recipe:
+        if self.method.name == "prompt" and self.batch.packing:
+            raise ValueError(
+                "method.name: prompt needs batch.packing: false; packed examples would share a prompt"
+            )
+        if self.zero_stage == 3 and self.method.name in ("pissa", "qlora"):
+            raise ValueError(
+                f"method.name: {self.method.name} cannot be begun on weights in parts (zero_stage: 3)"
+            )
+        return self
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of a recipe, by which editors complete and check it; kept in recipes/train/recipe.schema.json."""
+    return Recipe.model_json_schema()
 
 
 def load_recipe(path: Path, overrides: dict[str, Any] | None = None) -> Recipe:

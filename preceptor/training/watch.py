@@ -3,28 +3,45 @@
 from __future__ import annotations
 
 import math
+import signal
+import statistics
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback
 
+from preceptor.training.best import Best
 from preceptor.training.checkpoints import seal_checkpoint
+from preceptor.training.failures import Diverged, Interrupted
 from preceptor.training.jobs import TrainingJob
 from preceptor.training.recipe import Recipe
+
+FINISHED, TERMINATED = "finished", "terminated"
+NOT_FINITE, EXPLODED = "the loss is not finite", "the loss has exploded"
 
 
 class Watcher(TrainerCallback):
     """A callback of the trainer. `finish` returns the history and the measures for the result."""
 
     def __init__(
-        self, job: TrainingJob, recipe: Recipe, run_id: str | None, say: Any, tokens_per_epoch: int
+        self,
+        job: TrainingJob,
+        recipe: Recipe,
+        run_id: str | None,
+        say: Any,
+        tokens_per_epoch: int,
+        save: Callable[[Path], None],
     ) -> None:
+        """`save` writes the weights as they are to a folder."""
         self._job, self._recipe, self._run_id, self._say = job, recipe, run_id, say
         self._tokens_per_epoch = tokens_per_epoch
         self._started = self._said = time.monotonic()
         self._first_step, self._first_epoch = 0, 0.0
-        self._stopped = "finished"
+        self._stopped = FINISHED
+        self._terminated = False
+        self._best = Best(Path(job.folder), save)
         self._client: Any = None
         if run_id:
             import mlflow
@@ -34,6 +51,11 @@ class Watcher(TrainerCallback):
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._started = time.monotonic()
         self._first_step, self._first_epoch = state.global_step, state.epoch or 0.0
+        signal.signal(signal.SIGTERM, self._on_terminate)
+
+    def _on_terminate(self, *_: Any) -> None:
+        """A machine that is taken away gives notice so: the step is finished, a checkpoint written, and that is all."""
+        self._terminated = True
 
     def on_log(
         self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any
@@ -41,7 +63,10 @@ class Watcher(TrainerCallback):
         logs = logs or {}
         loss = logs.get("loss")
         if loss is not None and not math.isfinite(loss):
-            self._stopped = "loss is not finite"
+            self._stopped = NOT_FINITE
+            control.should_training_stop = True
+        elif loss is not None and _explodes([row["loss"] for row in state.log_history if "loss" in row]):
+            self._stopped = EXPLODED
             control.should_training_stop = True
         if not state.is_world_process_zero:
             return
@@ -65,8 +90,32 @@ class Watcher(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         limit = self._recipe.max_minutes
-        if limit and time.monotonic() - self._started > 60 * limit:
+        late = bool(limit) and time.monotonic() - self._started > 60 * limit
+        # All processes stop at the same step, or the others would wait for ever.
+        terminated, late = _anywhere(self._terminated), _anywhere(late)
+        if terminated:
+            self._stopped = TERMINATED
+            control.should_save = control.should_training_stop = True
+        elif late:
             self._stopped = f"time limit of {limit:g} minutes"
+            control.should_training_stop = True
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if self._stopped in (TERMINATED, NOT_FINITE, EXPLODED):
+            control.should_evaluate = False
+
+    def on_evaluate(
+        self, args: Any, state: Any, control: Any, metrics: dict[str, Any] | None = None, **_: Any
+    ) -> None:
+        loss = (metrics or {}).get("eval_loss")
+        if loss is None or not math.isfinite(loss):
+            return
+        stopping = self._recipe.stopping
+        if stopping.keep == "best":
+            self._best.offer(loss, state.global_step, state.is_world_process_zero)
+        losses = [row["eval_loss"] for row in state.log_history if "eval_loss" in row]
+        if stopping.patience and len(losses) - 1 - losses.index(min(losses)) >= stopping.patience:
+            self._stopped = f"no lower validation loss in {stopping.patience} evaluations"
             control.should_training_stop = True
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -82,10 +131,8 @@ class Watcher(TrainerCallback):
             for row in state.log_history
             if "loss" in row or "eval_loss" in row
         ]
-        if self._stopped == "loss is not finite":
-            if self._client:
-                self._client.set_terminated(self._run_id, "FAILED")
-            raise ArithmeticError("the loss is not finite: lower optimizer.learning_rate")
+        if self._stopped in (TERMINATED, NOT_FINITE, EXPLODED):
+            self._give_up(state.global_step)
         losses = [row["loss"] for row in history if "loss" in row]
         validation = [row["eval_loss"] for row in history if "eval_loss" in row]
         done = state.global_step - self._first_step
@@ -97,12 +144,45 @@ class Watcher(TrainerCallback):
             "ended": self._stopped,
             "first_loss": losses[0] if losses else None,
             "last_loss": losses[-1] if losses else None,
-            "validation_loss": validation[-1] if validation else None,
+            "validation_loss": self._best.loss if self._best.kept else validation[-1] if validation else None,
+            "kept_step": self._best.step if self._best.kept else state.global_step,
             "tokens_per_second": round(self._speed(state), 1) if done else None,
             "seconds": round(elapsed, 1),
             "history": history,
         }
 
+    @property
+    def kept_best(self) -> Best | None:
+        """The weights with the lowest validation loss, where they are what is kept."""
+        return self._best if self._best.kept else None
+
+    def _give_up(self, step: int) -> None:
+        if self._client:
+            self._client.set_terminated(self._run_id, "KILLED" if self._stopped == TERMINATED else "FAILED")
+        if self._stopped == TERMINATED:
+            raise Interrupted(f"Stopped by SIGTERM with a checkpoint at step {step}.")
+        raise Diverged(
+            f"{self._stopped} at step {step} (rule training-diverged): lower optimizer.learning_rate, or raise its warmup_share."
+        )
+
     def _speed(self, state: Any) -> float:
         epochs = (state.epoch or 0.0) - self._first_epoch
         return float(self._tokens_per_epoch * epochs / (time.monotonic() - self._started))
+
+
+def _explodes(losses: Sequence[float]) -> bool:
+    """Whether the last ten steps are, on average, half as much again above the first three, and half a nat more."""
+    return len(losses) >= 13 and statistics.fmean(losses[-10:]) > 1.5 * statistics.fmean(losses[:3]) + 0.5
+
+
+def _anywhere(flag: bool) -> bool:
+    """Whether it is set in any of the processes."""
+    import torch
+    import torch.distributed as group
+
+    if not group.is_available() or not group.is_initialized():
+        return flag
+    device = "cuda" if group.get_backend() == "nccl" else "cpu"
+    said = torch.tensor([int(flag)], device=device)
+    group.all_reduce(said, op=group.ReduceOp.MAX)
+    return bool(said.item())

@@ -10,12 +10,16 @@ import json
 import os
 import shutil
 import sys
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from preceptor.errors import PreceptorError
+from preceptor.locks import exclusive
 from preceptor.tables import EXAMPLES
 from preceptor.training.checkpoints import last_checkpoint
+from preceptor.training.failures import Interrupted, reason
 from preceptor.training.jobs import TrainingJob, load_job
 from preceptor.training.recipe import Recipe
 from preceptor.versions import checkout_commit, write_atomic
@@ -28,28 +32,48 @@ def main(arguments: list[str] | None = None) -> int:
     """Train the jobs in the files named, one after the other; return the exit code."""
     given = arguments if arguments is not None else sys.argv[1:]
     # A launcher puts options of its own before them.
-    return 0 if all(_trains(load_job(Path(name))) for name in given if name.endswith(".json")) else 1
+    for name in given:
+        if name.endswith(".json") and (code := _trains(load_job(Path(name)))):
+            return code
+    return 0
 
 
-def _trains(job: TrainingJob) -> bool:
+def _trains(job: TrainingJob) -> int:
+    """The exit code: 0 done, 1 failed, 143 stopped by SIGTERM after a checkpoint."""
     with _pipes() as say:
         try:
-            train(job, say)
+            with _alone(job):
+                train(job, say)
+        except Interrupted as stopped:
+            say(f"{stopped} The same command goes on from there.")
+            return 143
         except Exception as error:
-            # The text of an error of the trainer may quote a training example.
-            print(f"training {job.digest} failed: {type(error).__name__}", file=sys.stderr, flush=True)
+            # The text of an error of the trainer may quote a training example; that of our own does not.
+            said = reason(error)
+            print(f"training {job.digest} failed: {said}", file=sys.stderr, flush=True)
             if os.environ.get("PRECEPTOR_DEBUG"):
                 raise
-            return False
-    return True
+            return 1
+    return 0
+
+
+def _alone(job: TrainingJob) -> AbstractContextManager[None]:
+    """Two processes on one folder would write one checkpoint. Of several ranks the first holds the lock for all."""
+    if int(os.environ.get("RANK", "0")):
+        return nullcontext()
+    busy = PreceptorError(
+        f"Another process trains {job.digest} (rule training-in-progress): wait for it, or end it first."
+    )
+    return exclusive(Path(job.folder) / "train.lock", busy)
 
 
 def train(job: TrainingJob, say: Any) -> dict[str, Any]:
     """Run the job to its end, or from where it was killed to its end; return the result that is also written."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, set_seed
+    from transformers import AutoTokenizer, PrinterCallback, set_seed
 
     from preceptor.training.data import load_examples, to_chats
+    from preceptor.training.methods import load_base, remember_beginning
     from preceptor.training.precision import choose_dtype
     from preceptor.training.sampling import sampled
 
@@ -70,14 +94,17 @@ def train(job: TrainingJob, say: Any) -> dict[str, Any]:
     held_out, _ = to_chats(load_examples(folders, "validation"), tokenizer, recipe.batch.max_length)
     dtype = choose_dtype(recipe.precision)
     arguments = _arguments(job, recipe, dtype, on_cuda, distributed, has_validation=len(held_out) > 0)
-    model = AutoModelForCausalLM.from_pretrained(job.base_path, dtype=dtype)
+    model = load_base(job.base_path, recipe.method, dtype)
     trainer = _trainer(model, arguments, train_set, held_out, tokenizer, recipe)
     packs = len(trainer.train_dataset)
     tokens = sum(len(ids) for ids in trainer.train_dataset["input_ids"])
+    remember_beginning(trainer.model, recipe.method, folder)
     run_id = _mlflow_run(job, trainer.is_world_process_zero())
     from preceptor.training.watch import Watcher
 
-    watcher = Watcher(job, recipe, run_id, say, tokens_per_epoch=tokens)
+    watcher = Watcher(
+        job, recipe, run_id, say, tokens_per_epoch=tokens, save=partial(_save, trainer, tokenizer, recipe)
+    )
     trainer.add_callback(watcher)
     trainer.remove_callback(PrinterCallback)
     resume = last_checkpoint(folder / "checkpoints", job.digest)
@@ -87,7 +114,11 @@ def train(job: TrainingJob, say: Any) -> dict[str, Any]:
     )
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     losses = watcher.finish(trainer)
-    _save(trainer, tokenizer, folder)
+    best, first = watcher.kept_best, trainer.is_world_process_zero()
+    if best is None:
+        _save(trainer, tokenizer, recipe, folder / "trained")
+    elif first:
+        best.copy_to(folder / "trained")
     result = {
         "job": job.digest,
         "run_id": run_id,
@@ -102,8 +133,10 @@ def train(job: TrainingJob, say: Any) -> dict[str, Any]:
         "processes": job.processes,
         **losses,
     }
-    if trainer.is_world_process_zero():
+    if first:
         write_atomic(folder / "result.json", json.dumps(result, indent=1))
+        if best is not None:
+            best.drop()
     _part()
     return result
 
@@ -125,8 +158,9 @@ def _arguments(
 
     batch, optimizer = recipe.batch, recipe.optimizer
     accumulation = max(1, round(batch.tokens / batch.max_length / job.processes))
+    evaluating = "steps" if recipe.stopping.evaluate_steps else "epoch"
     if recipe.zero_stage and not distributed:
-        raise ValueError("zero_stage needs more than one process")
+        raise PreceptorError("zero_stage needs more than one process: --gpus, or training.processes.")
     return SFTConfig(
         output_dir=str(Path(job.folder) / "checkpoints"),
         seed=recipe.seed,
@@ -155,7 +189,9 @@ def _arguments(
         gradient_checkpointing=on_cuda,
         logging_steps=1,
         logging_first_step=True,
-        eval_strategy="epoch" if has_validation else "no",
+        logging_nan_inf_filter=False,  # else a loss that is no number is shown as the mean of the others
+        eval_strategy=evaluating if has_validation else "no",
+        eval_steps=recipe.stopping.evaluate_steps or None,
         save_strategy="steps",
         save_steps=recipe.checkpoint_steps,
         save_total_limit=2,
@@ -182,49 +218,49 @@ def _deepspeed(stage: int) -> dict[str, Any]:
 def _trainer(
     model: Any, arguments: Any, train_set: Any, held_out: Any, tokenizer: Any, recipe: Recipe
 ) -> Any:
-    from peft import LoraConfig
     from trl import SFTTrainer
 
     from preceptor.training.answer_loss import AnswerLossTrainer, supports
+    from preceptor.training.methods import adapter
 
-    method = recipe.method
-    adapter = None
-    if method.name == "lora":
-        targets = method.targets if isinstance(method.targets, str) else list(method.targets)
-        adapter = LoraConfig(
-            r=method.rank,
-            lora_alpha=method.alpha,
-            lora_dropout=method.dropout,
-            target_modules=targets,
-            task_type="CAUSAL_LM",
-        )
+    # Virtual tokens come before the others, and the positions that are scored would be theirs.
+    ours = arguments.use_cpu and supports(model) and recipe.method.name != "prompt"
     before = len(train_set)
-    trainer = (AnswerLossTrainer if arguments.use_cpu and supports(model) else SFTTrainer)(
+    trainer = (AnswerLossTrainer if ours else SFTTrainer)(
         model=model,
         args=arguments,
         train_dataset=train_set,
         eval_dataset=held_out if len(held_out) else None,
         processing_class=tokenizer,
-        peft_config=adapter,
+        peft_config=adapter(recipe.method),
     )
     kept: Any = trainer.train_dataset
     if not recipe.batch.packing and len(kept) != before:
-        raise ValueError("the trainer dropped examples without a label")
+        raise PreceptorError("The trainer dropped examples without a label (rule example-without-label).")
     return trainer
 
 
-def _save(trainer: Any, tokenizer: Any, folder: Path) -> None:
-    part = folder / "trained.part"
-    if trainer.is_world_process_zero() and part.exists():
+def _save(trainer: Any, tokenizer: Any, recipe: Recipe, out: Path) -> None:
+    """Write the weights as they are now: beside the place, then renamed. All processes take part."""
+    from preceptor.training.methods import save_adapter
+
+    part = out.with_name(f"{out.name}.part")
+    first = trainer.is_world_process_zero()
+    if first and part.exists():
         shutil.rmtree(part)
-    trainer.save_model(str(part))
-    if trainer.is_world_process_zero():
+    if recipe.method.name == "pissa" and first:
+        save_adapter(
+            trainer.accelerator.unwrap_model(trainer.model), Path(trainer.args.output_dir).parent, part
+        )
+    elif recipe.method.name != "pissa":
+        trainer.save_model(str(part))
+    if first:
         (part / "training_args.bin").unlink(missing_ok=True)
         (part / "README.md").unlink(missing_ok=True)
         tokenizer.save_pretrained(part)
-        if (folder / "trained").exists():
-            shutil.rmtree(folder / "trained")
-        part.rename(folder / "trained")
+        if out.exists():
+            shutil.rmtree(out)
+        part.rename(out)
 
 
 def _mlflow_run(job: TrainingJob, is_first: bool) -> str | None:

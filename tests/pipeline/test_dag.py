@@ -29,7 +29,7 @@ ASSETS = {
 }  # fmt: skip
 GATES = {
     "raw_documents_gate", "deidentified_documents_gate", "curated_examples_gate", "synthetic_examples_gate",
-    "data_sufficiency_gate", "evaluation_gate",
+    "data_sufficiency_gate", "evaluation_gate", "population_coverage",
 }  # fmt: skip
 
 

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -46,6 +48,16 @@ def examples(count=24):
     ]
 
 
+@functools.cache
+def empty_store() -> bytes:
+    """An MLflow store as it is made: its migrations take seconds."""
+    import mlflow
+
+    with tempfile.TemporaryDirectory() as folder:
+        mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db").search_experiments()
+        return (Path(folder) / "mlflow.db").read_bytes()
+
+
 class Setup:
     def __init__(self, home: Path, processes: int = 0, **recipe):
         import mlflow
@@ -61,7 +73,10 @@ class Setup:
 
         self.data = [make_version(home / "data", "curated", inputs={}, config=1, code="1", write=write)]
         self.workspace.mlflow.mkdir(parents=True, exist_ok=True)
-        uri = f"sqlite:///{self.workspace.mlflow / 'mlflow.db'}"
+        store = self.workspace.mlflow / "mlflow.db"
+        if not store.exists():
+            store.write_bytes(empty_store())
+        uri = f"sqlite:///{store}"
         client = mlflow.MlflowClient(uri)
         found = client.get_experiment_by_name("t")
         experiment = found.experiment_id if found else client.create_experiment("t")
@@ -144,6 +159,28 @@ def test_killed_with_9_and_resumed_it_ends_with_the_same_losses(undisturbed, tmp
     assert not torn.exists()
     assert losses(resumed) == pytest.approx(losses(whole), abs=1e-3)
     assert len(setup.client.search_runs(["1"])) == 1
+
+
+def test_told_to_stop_it_writes_a_checkpoint_and_goes_on_to_the_same_losses(undisturbed, tmp_path):
+    """As a spot machine gives notice: SIGTERM."""
+    _, whole = undisturbed
+    setup = Setup(tmp_path)
+    process = setup.start()
+    marker = Path(setup.job.folder) / "checkpoints" / "checkpoint-4" / MARKER
+    deadline = time.monotonic() + 200
+    while not marker.exists():
+        assert process.poll() is None, process.stderr.read()[-2000:]
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.terminate()
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 143, said[-2000:]
+    assert "SIGTERM with a checkpoint at step" in said
+    (stopped,) = setup.client.search_runs(["1"])
+    assert stopped.info.status == "KILLED"
+    assert not (Path(setup.job.folder) / "result.json").exists()
+    assert last_checkpoint(marker.parent.parent, setup.job.digest).name != "checkpoint-4"
+    assert losses(setup.finish()) == pytest.approx(losses(whole), abs=1e-3)
 
 
 def test_a_checkpoint_counts_only_whole_and_only_for_its_job(tmp_path):

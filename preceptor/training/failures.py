@@ -1,0 +1,29 @@
+"""Why a training stopped, in words that quote no example."""
+
+from __future__ import annotations
+
+import errno
+
+from preceptor.errors import PreceptorError
+
+
+class Interrupted(Exception):
+    """Asked to stop (SIGTERM, as a spot machine sends it), it wrote a checkpoint and did."""
+
+
+class Diverged(PreceptorError):
+    """The loss is no number any more, or far above where it began."""
+
+
+def reason(error: BaseException) -> str:
+    """What a person can be told of an error of the trainer: our own words, or its kind and what usually helps."""
+    if isinstance(error, PreceptorError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "no space left on the device (rule disk-full). What is whole is kept; free some, and the same command goes on."
+    if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
+        return (
+            "out of memory (rule out-of-memory). Lower batch.max_length, choose an adapter method or qlora, or spread the model "
+            "over more devices (zero_stage)."
+        )
+    return type(error).__name__
