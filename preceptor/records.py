@@ -234,7 +234,8 @@ class Example:
     its prompt and the examples it was seeded from. `split` is `train`, `validation` or `test`; `basis` is the licence or
     consent under which it may be learnt from, as its use case says it. `reviewer` (and `reviewed_at`, ISO 8601) is who
     accepted or corrected it; the token counts are those of the base model, without its chat template; `weight` is toward
-    the declared population (`preceptor.curation.weights`), None where none is declared.
+    the declared population (`preceptor.curation.weights`), None where none is declared; `replaced` is the reference that a
+    reviewer's correction took the place of.
     """
 
     example_id: str
@@ -255,3 +256,4 @@ class Example:
     prompt_tokens: int | None = None
     answer_tokens: int | None = None
     weight: float | None = None
+    replaced: str | None = None

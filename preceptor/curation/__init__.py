@@ -1,3 +1,3 @@
 """From de-identified documents to instruction data."""
 
-VERSION = "6"
+VERSION = "7"

@@ -290,6 +290,7 @@ def _example(draft: Draft, split: str) -> Example:
         basis=draft.basis,
         reviewer=draft.reviewer,
         reviewed_at=draft.reviewed_at,
+        replaced=draft.replaced,
     )
 
 

@@ -52,6 +52,8 @@ def apply(drafts: Sequence[Draft], reviews: Reviews) -> tuple[list[Draft], list[
             current = dataclasses.replace(
                 current, answer=answer, reviewer=review.reviewer, reviewed_at=review.at
             )
+        if current.answer != draft.answer:
+            current = dataclasses.replace(current, replaced=draft.answer)
         outdated += bool(said) and verdict is None
         (rejected if verdict == "reject" else kept).append(current)
     return kept, rejected, outdated

@@ -1,14 +1,92 @@
-"""From data set versions to what the trainer reads: chats of one question and one answer."""
+"""From data set versions to what the trainer reads: questions with an answer, with two, or notes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from preceptor.errors import PreceptorError
+from preceptor.tables import EXAMPLES
+from preceptor.training.notes import NOTES
+from preceptor.training.recipe import Recipe
+from preceptor.training.sampling import sampled
 
-_COLUMNS = ["example_id", "task", "specialty", "split", "prompt", "answer", "provenance", "weight"]
+_COLUMNS = [
+    "example_id",
+    "task",
+    "specialty",
+    "split",
+    "prompt",
+    "answer",
+    "provenance",
+    "weight",
+    "replaced",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """A `datasets.Dataset` to train and one to validate on, and how many training rows were too long to be shown."""
+
+    train: Any
+    validation: Any
+    too_long: int
+
+
+def material(folders: list[Path], recipe: Recipe, tokenizer: Any) -> Material:
+    """What the recipe's objective reads from the folders of data set versions.
+
+    Raises `PreceptorError` where there is nothing to train on.
+    """
+    if recipe.objective == "notes":
+        return Material(load_notes(folders, "train"), load_notes(folders, "validation"), 0)
+    convert = to_preferences if recipe.objective == "preferences" else to_chats
+    shown = sampled(load_examples(folders, "train"), recipe.sampling, recipe.seed)
+    train, too_long = convert(shown, tokenizer, recipe.batch.max_length)
+    held_out, _ = convert(load_examples(folders, "validation"), tokenizer, recipe.batch.max_length)
+    if recipe.objective == "preferences" and not len(train):
+        raise PreceptorError(
+            "No training example has been corrected by a clinician (rule no-preferences): `preceptor data review` takes "
+            "corrections."
+        )
+    return Material(train, held_out, too_long)
+
+
+def load_notes(folders: list[Path], split: str) -> Any:
+    """The notes of a split, whole, as a `datasets.Dataset` of texts; the trainer cuts long ones into several packs."""
+    import pyarrow.parquet as pq
+    from datasets import Dataset
+
+    tables = [pq.read_table(file) for folder in folders if (file := folder / NOTES).exists()]
+    rows = [row for table in tables for row in table.to_pylist() if row["split"] == split]
+    return Dataset.from_list([{"text": r["text"]} for r in sorted(rows, key=lambda r: r["document_ref"])])
+
+
+def to_preferences(rows: Sequence[Mapping[str, Any]], tokenizer: Any, max_length: int) -> tuple[Any, int]:
+    """Return a `datasets.Dataset` of what a clinician wrote (chosen) and what it replaced (rejected), and how many of
+    these were too long."""
+    from datasets import Dataset
+
+    kept, too_long = [], 0
+    for row in rows:
+        if row["replaced"] is None:
+            continue
+        question = [{"role": "user", "content": row["prompt"]}]
+        answers = {
+            name: [{"role": "assistant", "content": text}]
+            for name, text in (("chosen", row["answer"]), ("rejected", row["replaced"]))
+        }
+        longest = max(
+            len(tokenizer.apply_chat_template(question + answer, return_dict=False))
+            for answer in answers.values()
+        )
+        if longest > max_length:
+            too_long += 1
+        else:
+            kept.append({"prompt": question, **answers})
+    return Dataset.from_list(kept), too_long
 
 
 def load_examples(folders: list[Path], split: str) -> list[dict[str, Any]]:
@@ -17,7 +95,9 @@ def load_examples(folders: list[Path], split: str) -> list[dict[str, Any]]:
 
     rows: list[dict[str, Any]] = []
     for folder in folders:
-        table = pq.read_table(folder / "examples.parquet", columns=_COLUMNS)
+        if not (folder / EXAMPLES).exists():
+            continue
+        table = pq.read_table(folder / EXAMPLES, columns=_COLUMNS)
         rows += [row for row in table.to_pylist() if row["split"] == split]
     return sorted(rows, key=lambda row: row["example_id"])
 

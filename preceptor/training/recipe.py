@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from preceptor.errors import UsageError
 from preceptor.settings import describe, merge, read_yaml
 
+Objective = Literal["answers", "notes", "preferences"]
 MethodName = Literal["full", "lora", "rslora", "dora", "pissa", "qlora", "ia3", "prompt"]
 
 
@@ -79,14 +80,26 @@ class Stopping(_Section):
     evaluate_steps: int = Field(default=0, ge=0)
 
 
-class Recipe(_Section):
-    """How a model is trained. See recipes/train/ for commented examples."""
+class Preference(_Section):
+    """`beta` of DPO: how dear it is to leave the base's ways (Rafailov et al. 2023)."""
 
+    beta: float = Field(default=0.1, gt=0)
+
+
+class Recipe(_Section):
+    """How a model is trained. See recipes/train/ for commented examples.
+
+    `objective`: `answers` learns the answers of the examples; `notes` goes on with pre-training, on the de-identified notes
+    themselves; `preferences` learns to prefer what clinicians wrote to what they corrected (DPO).
+    """
+
+    objective: Objective = "answers"
     method: Method = Method()
     batch: Batch = Batch()
     optimizer: Optimizer = Optimizer()
     sampling: Sampling = Sampling()
     stopping: Stopping = Stopping()
+    preference: Preference = Preference()
     epochs: float = Field(default=3.0, gt=0)
     max_steps: int = Field(default=0, ge=0)  # 0: as many as the epochs take
     max_minutes: float = Field(
@@ -102,6 +115,10 @@ class Recipe(_Section):
         if self.method.name == "prompt" and self.batch.packing:
             raise ValueError(
                 "method.name: prompt needs batch.packing: false; packed examples would share a prompt"
+            )
+        if self.objective == "preferences" and self.method.name in ("full", "prompt"):
+            raise ValueError(
+                "objective: preferences compares with the base under the adapter; choose an adapter of weights"
             )
         if self.zero_stage == 3 and self.method.name in ("pissa", "qlora"):
             raise ValueError(

@@ -10,6 +10,7 @@ from preceptor.models import ResolvedModel, resolve
 from preceptor.quality import require
 from preceptor.settings import Settings, Workspace, resolve_path
 from preceptor.training.jobs import TrainingJob, collect, command, environment, finished_version, plan_job
+from preceptor.training.notes import notes_version
 from preceptor.training.recipe import Recipe, load_recipe
 from preceptor.versions import DatasetVersion, newest
 
@@ -66,6 +67,8 @@ def prepare(
     recipe = load_recipe(
         resolve_path(recipe_file or settings.training.recipe), settings.training.overrides | (overrides or {})
     )
+    if recipe.objective == "notes":
+        datasets.append(notes_version(workspace.data, datasets[0], settings.curation))
     base = resolve(settings.base_model, workspace)
     finished = finished_version(workspace, base, datasets, recipe, settings.training)
     job = plan_job(

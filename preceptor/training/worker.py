@@ -21,6 +21,7 @@ from preceptor.tables import EXAMPLES
 from preceptor.training.checkpoints import last_checkpoint
 from preceptor.training.failures import Interrupted, reason
 from preceptor.training.jobs import TrainingJob, load_job
+from preceptor.training.notes import NOTES
 from preceptor.training.recipe import Recipe
 from preceptor.versions import checkout_commit, write_atomic
 
@@ -72,10 +73,10 @@ def train(job: TrainingJob, say: Any) -> dict[str, Any]:
     import torch
     from transformers import AutoTokenizer, PrinterCallback, set_seed
 
-    from preceptor.training.data import load_examples, to_chats
+    from preceptor.training.arguments import trainer_arguments
+    from preceptor.training.data import material
     from preceptor.training.methods import load_base, remember_beginning
     from preceptor.training.precision import choose_dtype
-    from preceptor.training.sampling import sampled
 
     recipe = Recipe(**job.recipe)
     folder = Path(job.folder)
@@ -89,15 +90,14 @@ def train(job: TrainingJob, say: Any) -> dict[str, Any]:
     set_seed(recipe.seed)
     tokenizer = AutoTokenizer.from_pretrained(job.base_path)
     folders = [Path(p) for p in job.examples.values()]
-    shown = sampled(load_examples(folders, "train"), recipe.sampling, recipe.seed)
-    train_set, too_long = to_chats(shown, tokenizer, recipe.batch.max_length)
-    held_out, _ = to_chats(load_examples(folders, "validation"), tokenizer, recipe.batch.max_length)
+    given = material(folders, recipe, tokenizer)
+    train_set, held_out = given.train, given.validation
     dtype = choose_dtype(recipe.precision)
-    arguments = _arguments(job, recipe, dtype, on_cuda, distributed, has_validation=len(held_out) > 0)
+    arguments = trainer_arguments(job, recipe, dtype, on_cuda, distributed, has_validation=len(held_out) > 0)
     model = load_base(job.base_path, recipe.method, dtype)
     trainer = _trainer(model, arguments, train_set, held_out, tokenizer, recipe)
     packs = len(trainer.train_dataset)
-    tokens = sum(len(ids) for ids in trainer.train_dataset["input_ids"])
+    tokens = _tokens(trainer.train_dataset)
     remember_beginning(trainer.model, recipe.method, folder)
     run_id = _mlflow_run(job, trainer.is_world_process_zero())
     from preceptor.training.watch import Watcher
@@ -124,9 +124,10 @@ def train(job: TrainingJob, say: Any) -> dict[str, Any]:
         "run_id": run_id,
         "base_model": job.base_name,
         "base_digest": job.base_digest,
+        "objective": recipe.objective,
         "method": recipe.method.name,
         "examples": len(train_set),
-        "examples_too_long": too_long,
+        "examples_too_long": given.too_long,
         "validation_examples": len(held_out),
         "tokens_per_epoch": tokens,
         "precision": str(dtype).removeprefix("torch."),
@@ -141,6 +142,12 @@ def train(job: TrainingJob, say: Any) -> dict[str, Any]:
     return result
 
 
+def _tokens(rows: Any) -> int:
+    """The tokens of a pass: of preferences, those of question and both answers."""
+    counted = [name for name in rows.column_names if name == "input_ids" or name.endswith("_ids")]
+    return sum(len(ids) for name in counted for ids in rows[name])
+
+
 def _part() -> None:
     """Leave the group of processes together: one that exits while another still talks to it aborts now and then."""
     import torch.distributed as group
@@ -150,75 +157,10 @@ def _part() -> None:
         group.destroy_process_group()
 
 
-def _arguments(
-    job: TrainingJob, recipe: Recipe, dtype: Any, on_cuda: bool, distributed: bool, has_validation: bool
-) -> Any:
-    import torch
-    from trl import SFTConfig
-
-    batch, optimizer = recipe.batch, recipe.optimizer
-    accumulation = max(1, round(batch.tokens / batch.max_length / job.processes))
-    evaluating = "steps" if recipe.stopping.evaluate_steps else "epoch"
-    if recipe.zero_stage and not distributed:
-        raise PreceptorError("zero_stage needs more than one process: --gpus, or training.processes.")
-    return SFTConfig(
-        output_dir=str(Path(job.folder) / "checkpoints"),
-        seed=recipe.seed,
-        data_seed=recipe.seed,
-        max_length=batch.max_length,
-        packing=batch.packing,
-        # "bfd" packs whole examples and restarts positions, so that packed examples do not see each other;
-        # "wrapped" would let them.
-        packing_strategy="bfd",
-        eval_packing=False,
-        per_device_train_batch_size=1,
-        per_device_eval_batch_size=1,
-        gradient_accumulation_steps=accumulation,
-        learning_rate=optimizer.learning_rate,
-        lr_scheduler_type=optimizer.schedule,
-        warmup_steps=optimizer.warmup_share,
-        weight_decay=optimizer.weight_decay,
-        max_grad_norm=optimizer.max_grad_norm,
-        optim="adamw_torch" if recipe.zero_stage else "adamw_torch_fused",
-        num_train_epochs=recipe.epochs,
-        max_steps=recipe.max_steps or -1,
-        bf16=dtype == torch.bfloat16,
-        use_cpu=not on_cuda,
-        # TRL turns it on by default under its old name; recomputing activations costs a third more time and
-        # buys memory that a small model does not need.
-        gradient_checkpointing=on_cuda,
-        logging_steps=1,
-        logging_first_step=True,
-        logging_nan_inf_filter=False,  # else a loss that is no number is shown as the mean of the others
-        eval_strategy=evaluating if has_validation else "no",
-        eval_steps=recipe.stopping.evaluate_steps or None,
-        save_strategy="steps",
-        save_steps=recipe.checkpoint_steps,
-        save_total_limit=2,
-        report_to="none",
-        disable_tqdm=True,
-        dataloader_pin_memory=on_cuda,
-        ddp_backend=None if on_cuda or not distributed else "gloo",
-        deepspeed=_deepspeed(recipe.zero_stage) if distributed and recipe.zero_stage else None,
-    )
-
-
-def _deepspeed(stage: int) -> dict[str, Any]:
-    return {
-        "zero_optimization": {"stage": stage, "stage3_gather_16bit_weights_on_model_save": True},
-        "bf16": {"enabled": "auto"},
-        "zero_allow_untested_optimizer": True,
-        "train_micro_batch_size_per_gpu": "auto",
-        "gradient_accumulation_steps": "auto",
-        "train_batch_size": "auto",
-        "gradient_clipping": "auto",
-    }
-
-
 def _trainer(
     model: Any, arguments: Any, train_set: Any, held_out: Any, tokenizer: Any, recipe: Recipe
 ) -> Any:
-    from trl import SFTTrainer
+    from trl import DPOTrainer, SFTTrainer
 
     from preceptor.training.answer_loss import AnswerLossTrainer, supports
     from preceptor.training.methods import adapter
@@ -226,7 +168,8 @@ def _trainer(
     # Virtual tokens come before the others, and the positions that are scored would be theirs.
     ours = arguments.use_cpu and supports(model) and recipe.method.name != "prompt"
     before = len(train_set)
-    trainer = (AnswerLossTrainer if ours else SFTTrainer)(
+    kind = DPOTrainer if recipe.objective == "preferences" else AnswerLossTrainer if ours else SFTTrainer
+    trainer = kind(
         model=model,
         args=arguments,
         train_dataset=train_set,
@@ -235,7 +178,7 @@ def _trainer(
         peft_config=adapter(recipe.method),
     )
     kept: Any = trainer.train_dataset
-    if not recipe.batch.packing and len(kept) != before:
+    if not recipe.batch.packing and recipe.objective == "answers" and len(kept) != before:
         raise PreceptorError("The trainer dropped examples without a label (rule example-without-label).")
     return trainer
 
@@ -293,7 +236,8 @@ def _inputs(job: TrainingJob) -> list[Any]:
 
     found = []
     for version, folder in job.examples.items():
-        table = pq.read_table(Path(folder) / EXAMPLES)
+        file = next(path for name in (EXAMPLES, NOTES) if (path := Path(folder) / name).exists())
+        table = pq.read_table(file)
         stage = Path(folder).parent.name
         rows = {row["values"]: row["counts"] for row in table["split"].value_counts().to_pylist()}
         columns = [{"name": f.name, "type": str(f.type), "required": False} for f in table.schema]
@@ -301,7 +245,7 @@ def _inputs(job: TrainingJob) -> list[Any]:
             name=stage,
             digest=version,
             source_type="local",
-            source=json.dumps({"uri": f"{stage}/{version}/{EXAMPLES}"}),
+            source=json.dumps({"uri": f"{stage}/{version}/{file.name}"}),
             schema=json.dumps({"mlflow_colspec": columns}),
             profile=json.dumps({"num_rows": table.num_rows, **rows}),
         )

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 from pathlib import Path
 
 import pytest
+from transformers import AutoTokenizer
 
-from preceptor.errors import UsageError
+from preceptor.errors import PreceptorError, UsageError
 from preceptor.evaluation.arms import ArmModel
 from preceptor.evaluation.loading import load_model
 from preceptor.locks import exclusive
 from preceptor.settings import ROOT
+from preceptor.training.data import material, to_preferences
 from preceptor.training.failures import Diverged, reason
 from preceptor.training.recipe import Recipe, load_recipe, schema
 from preceptor.training.worker import main, train
@@ -52,6 +55,31 @@ def test_every_method_learns_and_its_weights_answer_in_the_evaluation(tmp_path, 
     ids = loaded.tokenizer("What is it?", return_tensors="pt")
     written = loaded.model.generate(**ids, max_new_tokens=3, do_sample=False)
     assert written.shape[1] > ids["input_ids"].shape[1]
+
+
+def test_preferences_move_from_what_was_corrected_to_what_a_clinician_wrote(tmp_path):
+    setup, result = run(
+        tmp_path,
+        objective="preferences",
+        method={"name": "lora", "rank": 4, "alpha": 8},
+        optimizer={"learning_rate": 0.01},
+        batch={"tokens": 256, "max_length": 128, "packing": False},
+        max_steps=8,
+    )
+    assert result["examples"] == 12  # every second one was corrected, and none of these validates
+    assert result["first_loss"] == pytest.approx(math.log(2), abs=1e-3)  # no preference yet
+    assert result["last_loss"] < math.log(2) - 0.1
+    assert (setup.collect().path / "adapter_model.safetensors").exists()
+
+
+def test_without_a_correction_there_is_nothing_to_prefer(tmp_path):
+    setup = Setup(tmp_path)
+    tokenizer = AutoTokenizer.from_pretrained(setup.base.path)
+    rows = [{"example_id": "1", "prompt": "Q", "answer": "A", "replaced": None}]
+    assert len(to_preferences(rows, tokenizer, 64)[0]) == 0
+    recipe = Recipe(objective="preferences", batch={"packing": False})
+    with pytest.raises(PreceptorError, match="no-preferences"):
+        material([], recipe, tokenizer)
 
 
 def test_the_weights_with_the_lowest_validation_loss_are_kept_and_patience_ends_it(tmp_path):

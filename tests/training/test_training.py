@@ -43,6 +43,7 @@ def examples(count=24):
             specialty="general",
             prompt="Summarise.\n\n" + " ".join(WORDS[(n + i) % len(WORDS)] for i in range(24)),
             answer=" ".join(WORDS[(n + i) % len(WORDS)] for i in range(6)),
+            replaced="nothing of note" if n % 2 else None,
         )
         for n in range(count)
     ]

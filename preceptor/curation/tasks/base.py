@@ -88,6 +88,7 @@ class Draft:
     basis: str | None = None
     reviewer: str | None = None
     reviewed_at: str | None = None
+    replaced: str | None = None
 
     @property
     def prompt(self) -> str:
