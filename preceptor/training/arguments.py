@@ -11,7 +11,13 @@ from preceptor.training.recipe import Recipe
 
 
 def trainer_arguments(
-    job: TrainingJob, recipe: Recipe, dtype: Any, on_cuda: bool, distributed: bool, has_validation: bool
+    job: TrainingJob,
+    recipe: Recipe,
+    dtype: Any,
+    on_cuda: bool,
+    distributed: bool,
+    has_validation: bool,
+    checkpointing: bool,
 ) -> Any:
     """The `SFTConfig` or `DPOConfig` of a job. Raises `PreceptorError` for ZeRO in a single process."""
     import torch
@@ -40,9 +46,7 @@ def trainer_arguments(
         "max_steps": recipe.max_steps or -1,
         "bf16": dtype == torch.bfloat16,
         "use_cpu": not on_cuda,
-        # TRL turns it on by default under its old name; recomputing activations costs a third more time and
-        # buys memory that a small model does not need.
-        "gradient_checkpointing": on_cuda,
+        "gradient_checkpointing": checkpointing,  # TRL's default is on
         "logging_steps": 1,
         "logging_first_step": True,
         "logging_nan_inf_filter": False,  # else a loss that is no number is shown as the mean of the others

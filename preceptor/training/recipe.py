@@ -107,6 +107,8 @@ class Recipe(_Section):
     )  # 0: no limit; else stops at a step, keeps what it has, and says so
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     zero_stage: Literal[0, 1, 2, 3] = 0  # DeepSpeed ZeRO; 0 is plain data parallel
+    # Compute activations again in the backward pass: a third more time for most of their memory. auto: if need be.
+    checkpointing: Literal["auto", "on", "off"] = "auto"
     checkpoint_steps: int = Field(default=10, ge=1)
     seed: int = 20
 

@@ -10,12 +10,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import TrainerCallback
 
 from preceptor.training.best import Best
 from preceptor.training.checkpoints import seal_checkpoint
 from preceptor.training.failures import Diverged, Interrupted
 from preceptor.training.jobs import TrainingJob
+from preceptor.training.memory import peak
 from preceptor.training.recipe import Recipe
 
 FINISHED, TERMINATED = "finished", "terminated"
@@ -79,12 +81,15 @@ class Watcher(TrainerCallback):
                     self._client.log_metric(self._run_id, key, value, step=state.global_step)
             if done:
                 self._client.log_metric(self._run_id, "tokens_per_second", speed, step=state.global_step)
+                memory = peak(torch.cuda.is_available()) / 1e6
+                self._client.log_metric(self._run_id, "peak_memory_mb", memory, step=state.global_step)
         now = time.monotonic()
         if loss is not None and (now - self._said >= 5 or state.global_step >= state.max_steps):
             self._said = now
             left = elapsed / max(1, done) * (state.max_steps - state.global_step)
             self._say(
                 f"step {state.global_step}/{state.max_steps}, loss {loss:.3f}, {speed:.0f} tokens/s, "
+                f"{peak(torch.cuda.is_available()) / 1e6:,.0f} MB, "
                 f"{int(left // 60)}:{int(left % 60):02d} left"
             )
 
@@ -177,7 +182,6 @@ def _explodes(losses: Sequence[float]) -> bool:
 
 def _anywhere(flag: bool) -> bool:
     """Whether it is set in any of the processes."""
-    import torch
     import torch.distributed as group
 
     if not group.is_available() or not group.is_initialized():

@@ -75,6 +75,7 @@ def train(job: TrainingJob, say: Any) -> dict[str, Any]:
 
     from preceptor.training.arguments import trainer_arguments
     from preceptor.training.data import material
+    from preceptor.training.memory import peak, plan
     from preceptor.training.methods import load_base, remember_beginning
     from preceptor.training.precision import choose_dtype
 
@@ -93,7 +94,17 @@ def train(job: TrainingJob, say: Any) -> dict[str, Any]:
     given = material(folders, recipe, tokenizer)
     train_set, held_out = given.train, given.validation
     dtype = choose_dtype(recipe.precision)
-    arguments = trainer_arguments(job, recipe, dtype, on_cuda, distributed, has_validation=len(held_out) > 0)
+    planned = plan(Path(job.base_path), recipe, dtype, job.processes, on_cuda)
+    say(planned.said())
+    arguments = trainer_arguments(
+        job,
+        recipe,
+        dtype,
+        on_cuda,
+        distributed,
+        has_validation=len(held_out) > 0,
+        checkpointing=planned.checkpointing,
+    )
     model = load_base(job.base_path, recipe.method, dtype)
     trainer = _trainer(model, arguments, train_set, held_out, tokenizer, recipe)
     packs = len(trainer.train_dataset)
@@ -132,6 +143,9 @@ def train(job: TrainingJob, say: Any) -> dict[str, Any]:
         "tokens_per_epoch": tokens,
         "precision": str(dtype).removeprefix("torch."),
         "processes": job.processes,
+        "activation_checkpointing": planned.checkpointing,
+        "estimated_memory_mb": round(planned.estimate.total / 1e6),
+        "peak_memory_mb": round(peak(on_cuda) / 1e6),
         **losses,
     }
     if first:
