@@ -2,7 +2,7 @@
 
 The trainer writes a checkpoint file by file; killed in between, one without an optimizer resumes silently from a
 fresh one and goes another way. So a checkpoint counts only with our marker: written last, after a flush to disk,
-holding the size of every other file and a digest of what is being trained.
+holding the size and checksum of every other file and a digest of what is being trained.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import os
 import shutil
 from pathlib import Path
 
+import xxhash
+
 from preceptor.versions import write_atomic
 
 MARKER = "preceptor-complete.json"
@@ -19,12 +21,12 @@ MARKER = "preceptor-complete.json"
 
 def seal_checkpoint(folder: Path, job_digest: str) -> None:
     """Mark a checkpoint folder as whole."""
-    sizes = {}
+    files = {}
     for file in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MARKER):
         with file.open("rb") as stream:
             os.fsync(stream.fileno())
-        sizes[str(file.relative_to(folder))] = file.stat().st_size
-    write_atomic(folder / MARKER, json.dumps({"job": job_digest, "sizes": sizes}))
+        files[str(file.relative_to(folder))] = _fingerprint(file)
+    write_atomic(folder / MARKER, json.dumps({"job": job_digest, "files": files}))
 
 
 def last_checkpoint(folder: Path, job_digest: str) -> Path | None:
@@ -43,11 +45,18 @@ def last_checkpoint(folder: Path, job_digest: str) -> Path | None:
 def _is_whole(checkpoint: Path, job_digest: str) -> bool:
     try:
         marker = json.loads((checkpoint / MARKER).read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (OSError, json.JSONDecodeError):
         return False
     if marker["job"] != job_digest:
         return False
-    return all(
-        (checkpoint / name).is_file() and (checkpoint / name).stat().st_size == size
-        for name, size in marker["sizes"].items()
-    )
+    files = {name: checkpoint / name for name in marker["files"]}
+    return all(f.is_file() and _fingerprint(f) == marker["files"][name] for name, f in files.items())
+
+
+def _fingerprint(file: Path) -> list[str | int]:
+    """Size and checksum: a disk that fails, or is full, also leaves files of the right length."""
+    found = xxhash.xxh3_128()
+    with file.open("rb") as stream:
+        while part := stream.read(1 << 24):
+            found.update(part)
+    return [file.stat().st_size, found.hexdigest()]

@@ -6,6 +6,15 @@ import errno
 
 from preceptor.errors import PreceptorError
 
+# What torch and safetensors say when a write does not go through; the first two were seen on a full disk.
+_FULL = (
+    "iostream error",
+    "unexpected pos",
+    "PytorchStreamWriter failed",
+    "No space left on device",
+    "os error 28",
+)
+
 
 class Interrupted(Exception):
     """Asked to stop (SIGTERM, as a spot machine sends it), it wrote a checkpoint and did."""
@@ -19,7 +28,7 @@ def reason(error: BaseException) -> str:
     """What a person can be told of an error of the trainer: our own words, or its kind and what usually helps."""
     if isinstance(error, PreceptorError):
         return str(error)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if _disk_full(error):
         return "no space left on the device (rule disk-full). What is whole is kept; free some, and the same command goes on."
     if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
         return (
@@ -27,3 +36,10 @@ def reason(error: BaseException) -> str:
             "over more devices (zero_stage)."
         )
     return type(error).__name__
+
+
+def _disk_full(error: BaseException) -> bool:
+    """Writers of weights are not Python's: theirs is no OSError."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return any(words in str(error) for words in _FULL)

@@ -125,6 +125,7 @@ def test_two_on_one_folder_are_refused(tmp_path, capfd):
 
 def test_reasons_are_told_without_the_text_of_the_error():
     assert "disk-full" in reason(OSError(errno.ENOSPC, "writing Jane Roe"))
+    assert "disk-full" in reason(RuntimeError("basic_ios::clear: iostream error"))
     assert "out-of-memory" in reason(MemoryError("Jane Roe"))
     assert reason(ValueError("Jane Roe")) == "ValueError"
 

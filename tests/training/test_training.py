@@ -190,7 +190,7 @@ def test_a_checkpoint_counts_only_whole_and_only_for_its_job(tmp_path):
         folder.mkdir()
         (folder / "optimizer.pt").write_bytes(b"x" * step)
         seal_checkpoint(folder, "job")
-    (tmp_path / "checkpoint-12" / "optimizer.pt").write_bytes(b"short")
+    (tmp_path / "checkpoint-12" / "optimizer.pt").write_bytes(b"x" * 11 + b"y")  # of the same length
     (tmp_path / "checkpoint-16").mkdir()
     assert last_checkpoint(tmp_path, "job") == tmp_path / "checkpoint-8"
     assert last_checkpoint(tmp_path, "another") is None
