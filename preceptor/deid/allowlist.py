@@ -42,13 +42,29 @@ _MEASURED_AFTER = regex.compile(
     r"(?:strength|power|murmur|intensity|pain|packs?|ppd|criteria|recall|words|objects|items|points|pulses|reflexes|effort|range)\b",
     regex.I,
 )
+_RATED_BEFORE = regex.compile(
+    r"\b(?:score|severity|scale|rated|rates|rating)\s?(?:of|at|is|was|as|it|[-:=])?\s?$", regex.I
+)
+# Days, weeks and months as British notes count them: "3/7 hx", "4/52 ago", "for the past 2/12". Twelfths only where what
+# follows says so: "in the last 3/12" may be March.
+_DURATION = regex.compile(r"\d{1,2}/(?:7|52|12)")
+_LASTED_AFTER = regex.compile(
+    r"\s?(?:hx\b|h/o\b|history\b|ago\b|duration\b|course\b|supply\b|later\b)", regex.I
+)
+_LASTED_BEFORE = regex.compile(r"\b(?:for|over|in|during) the (?:past|last|next)\s$", regex.I)
+# The heads of a note in short. One alone may be somebody's initials: "DH: I slept badly."
+_SHORT_HEADS = frozenset(
+    "PC HPC HPI PMH PMHX PSH PPH DH DHX FH FHX SH SHX ROS OE SE MSE IMP DDX DX RX NKDA LMP ICE BO PV CC".split()
+)
+_SHORT_HEAD = regex.compile(r"^[ \t]*([A-Z]{2,4})\b(?=[ \t]*[:-])", regex.M)
+_HEADS_OF_A_NOTE = 3
 _REACH = 40  # characters on each side that are looked at
 
 
 def is_medicine(text: str, span: Span) -> bool:
     """Whether a span is an eponym, a drug or a ratio by the lists and by what stands around it."""
     if span.type in PEOPLE | PLACES:
-        return _is_term(text, span)
+        return _is_term(text, span) or _is_short_head(text, span)
     if span.type in ("DATE", "AGE") and _RATIO.fullmatch(text, span.start, span.end):
         return _is_measure(text, span)
     return False
@@ -69,7 +85,24 @@ def _is_term(text: str, span: Span) -> bool:
     return joined or any(w in _HEADS or w in clinical_words() for w in near[:2])
 
 
+def _is_short_head(text: str, span: Span) -> bool:
+    """`DH:` among other heads of its kind, at the beginning of a line."""
+    if span.end - span.start > 4 or text[span.start : span.end] not in _SHORT_HEADS:
+        return False
+    heads = {m[1]: m.start(1) for m in _SHORT_HEAD.finditer(text) if m[1] in _SHORT_HEADS}
+    begins = _SHORT_HEAD.match(text, text.rfind("\n", 0, span.start) + 1)
+    return begins is not None and begins.start(1) == span.start and len(heads) >= _HEADS_OF_A_NOTE
+
+
 def _is_measure(text: str, span: Span) -> bool:
+    if _DURATION.fullmatch(text, span.start, span.end):
+        days_or_weeks = not text.startswith("/12", span.end - 3)
+        if _LASTED_AFTER.match(text, span.end) or (
+            days_or_weeks and _LASTED_BEFORE.search(text, max(0, span.start - _REACH), span.start)
+        ):
+            return True
+    if _RATED_BEFORE.search(text, max(0, span.start - _REACH), span.start):
+        return True
     before = [fold(w) for w in _WORD.findall(text[max(0, span.start - _REACH) : span.start].split("\n")[-1])]
     if before and (before[-1] in lexicon("scores") or before[-1] in lexicon("anatomy")):
         return True

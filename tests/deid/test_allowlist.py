@@ -21,6 +21,13 @@ def span(text, value, kind):
         ("allegra 180 mg daily", "allegra", "RELATIVE"),
         ("Apgar 8/9", "8/9", "DATE"),
         ("Glasgow coma scale 15", "Glasgow", "CITY"),
+        ("3/7 hx of cough", "3/7", "DATE"),
+        ("severity score - 9/10", "9/10", "DATE"),
+        ("rates it 7/10", "7/10", "DATE"),
+        ("LMP 4/52 ago", "4/52", "DATE"),
+        ("worse over the past 2/7", "2/7", "DATE"),
+        ("5/12 history of fatigue", "5/12", "DATE"),
+        ("PC: cough\nPMH: nil\nDH: nil regular\nNKDA", "DH", "PATIENT"),
     ],
 )
 def test_medicine_is_told_from_its_surroundings(text, value, kind):
@@ -35,6 +42,12 @@ def test_medicine_is_told_from_its_surroundings(text, value, kind):
         ("her daughter Allegra", "Allegra", "RELATIVE"),
         ("Foley, Ada M.", "Foley", "PATIENT"),
         ("seen 8/9", "8/9", "DATE"),
+        ("seen 3/7", "3/7", "DATE"),
+        ("scheduled for 3/7", "3/7", "DATE"),
+        ("admitted in the last 3/12", "3/12", "DATE"),
+        ("last seen 3/12 by us", "3/12", "DATE"),
+        ("Clinician: How are you?\nDH: I slept badly.", "DH", "PATIENT"),
+        ("PC: cough\nPMH: nil\nNKDA\nSigned by DH", "DH", "DOCTOR"),
         ("Quill disease", "Quill", "PATIENT"),
     ],
 )
