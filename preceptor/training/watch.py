@@ -41,6 +41,7 @@ class Watcher(TrainerCallback):
         self._tokens_per_epoch = tokens_per_epoch
         self._started = self._said = time.monotonic()
         self._first_step, self._first_epoch = 0, 0.0
+        self._stepped = self._began = 0.0  # seconds in steps, without evaluations and checkpoints
         self._stopped = FINISHED
         self._terminated = False
         self._best = Best(Path(job.folder), save)
@@ -93,7 +94,11 @@ class Watcher(TrainerCallback):
                 f"{int(left // 60)}:{int(left % 60):02d} left"
             )
 
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._began = time.monotonic()
+
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._stepped += time.monotonic() - self._began
         limit = self._recipe.max_minutes
         late = bool(limit) and time.monotonic() - self._started > 60 * limit
         # All processes stop at the same step, or the others would wait for ever.
@@ -172,7 +177,7 @@ class Watcher(TrainerCallback):
 
     def _speed(self, state: Any) -> float:
         epochs = (state.epoch or 0.0) - self._first_epoch
-        return float(self._tokens_per_epoch * epochs / (time.monotonic() - self._started))
+        return float(self._tokens_per_epoch * epochs / self._stepped) if self._stepped else 0.0
 
 
 def _explodes(losses: Sequence[float]) -> bool:
