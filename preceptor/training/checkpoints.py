@@ -30,13 +30,15 @@ def seal_checkpoint(folder: Path, job_digest: str) -> None:
 
 
 def last_checkpoint(folder: Path, job_digest: str) -> Path | None:
-    """Return the newest whole checkpoint of this job, removing later ones that are not whole; None if none is."""
+    """Return the newest whole checkpoint of this job to go on from, removing later ones that are not whole, or of the last
+    step: from there the trainer would take one step too many. None if none is.
+    """
     steps = sorted(
         (p for p in folder.glob("checkpoint-*") if p.name.removeprefix("checkpoint-").isdigit()),
         key=lambda p: int(p.name.removeprefix("checkpoint-")),
     )
     for checkpoint in reversed(steps):
-        if _is_whole(checkpoint, job_digest):
+        if _is_whole(checkpoint, job_digest) and not _is_last(checkpoint):
             return checkpoint
         shutil.rmtree(checkpoint)
     return None
@@ -51,6 +53,12 @@ def _is_whole(checkpoint: Path, job_digest: str) -> bool:
         return False
     files = {name: checkpoint / name for name in marker["files"]}
     return all(f.is_file() and _fingerprint(f) == marker["files"][name] for name, f in files.items())
+
+
+def _is_last(checkpoint: Path) -> bool:
+    file = checkpoint / "trainer_state.json"
+    state = json.loads(file.read_text()) if file.exists() else {}
+    return 0 < state.get("max_steps", 0) <= state.get("global_step", 0)
 
 
 def _fingerprint(file: Path) -> list[str | int]:

@@ -109,7 +109,8 @@ def train(job: TrainingJob, say: Any) -> dict[str, Any]:
     trainer = _trainer(model, arguments, train_set, held_out, tokenizer, recipe)
     packs = len(trainer.train_dataset)
     tokens = _tokens(trainer.train_dataset)
-    remember_beginning(trainer.model, recipe.method, folder)
+    if trainer.is_world_process_zero():
+        remember_beginning(trainer.model, recipe.method, folder)
     run_id = _mlflow_run(job, trainer.is_world_process_zero())
     from preceptor.training.watch import Watcher
 

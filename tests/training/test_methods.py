@@ -116,6 +116,15 @@ def test_a_training_that_diverges_stops_and_says_so(tmp_path, rate, what):
     assert setup.client.get_run(run_id).info.status == "FAILED"
 
 
+def test_killed_after_its_last_step_it_takes_none_too_many(tmp_path):
+    setup, whole = run(tmp_path, max_steps=8)
+    (Path(setup.job.folder) / "result.json").unlink()
+    again = train(setup.job, silent)
+    assert again["steps"] == 8
+    assert losses(again) == pytest.approx(losses(whole), abs=1e-5)
+    assert again["validation_loss"] == pytest.approx(whole["validation_loss"], abs=1e-5)
+
+
 def test_two_on_one_folder_are_refused(tmp_path, capfd):
     setup = Setup(tmp_path)
     with exclusive(Path(setup.job.folder) / "train.lock", AssertionError):
