@@ -41,14 +41,9 @@ def curated_examples(context: dg.AssetExecutionContext, workspace: WorkspaceReso
     page = write_page(version, workspace.workspace().reports)
     cards = write_card(card_facts(data, version), version, workspace.workspace().reports)
     facts = version.facts
-    groups = facts["balance"]
     thin = {
-        f"{field}: {group}": {
-            "share": groups[field][group]["share"],
-            "population": groups[field][group]["target"],
-            "": said,
-        }
-        for field, group, said in lacking(groups)
+        f"{field}: {group}": {"share": row["share"], "population": row["target"], "": row["warning"]}
+        for field, group, row in lacking(facts["balance"])
     }
     return dg.MaterializeResult(
         data_version=dg.DataVersion(version.name),

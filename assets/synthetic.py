@@ -20,8 +20,8 @@ from resources import WorkspaceResource
 def synthetic_examples(
     context: dg.AssetExecutionContext, workspace: WorkspaceResource
 ) -> dg.MaterializeResult:
-    """Further training examples made from curated ones: by a language model, by variation, from ICD-10-CM. Marked as synthetic for ever,
-    filtered, capped in share, never in the test split."""
+    """Further training examples made from curated ones: by a language model, by variation, from ICD-10-CM. Marked as
+    synthetic for ever, filtered, capped in share, never in the test split."""
     from preceptor.consent import require_usable
     from preceptor.evaluation.stage import last_scores
     from preceptor.quality import require

@@ -112,7 +112,7 @@ def population_coverage(workspace: WorkspaceResource) -> dg.AssetCheckResult:
 
     found = lacking(newest(workspace.workspace().data, "curated").facts["balance"])
     declared = workspace.settings().curation.population
-    said = "; ".join(f"{field} {group}: {what}" for field, group, what in found)
+    said = "; ".join(f"{field} {group}: {row['warning']}" for field, group, row in found)
     return dg.AssetCheckResult(
         passed=not found,
         severity=dg.AssetCheckSeverity.WARN,

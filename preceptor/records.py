@@ -257,3 +257,8 @@ class Example:
     answer_tokens: int | None = None
     weight: float | None = None
     replaced: str | None = None
+
+    @property
+    def source(self) -> str:
+        """The prompt without its instruction, which all examples of a use case share."""
+        return self.prompt.partition("\n\n")[2]

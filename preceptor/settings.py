@@ -26,15 +26,8 @@ COLUMNS = (
     "text", "note_id", "patient_id", "note_type", "specialty", "encounter", "date", "author_role", "reference_summary",
     "codes", "patient",
 )  # fmt: skip
-GROUPS = (
-    "specialty",
-    "note type",
-    "age band",
-    "sex",
-    "language",
-    "site",
-    "author",
-)  # as curation/balance.py has them
+# As preceptor/curation/balance.py counts them.
+GROUPS = ("specialty", "note type", "age band", "sex", "language", "site", "author")
 BUNDLED_CORPUS = "examples/corpus/documents"
 ARMS = ("base", "fewshot", "rag", "finetuned", "finetuned+rag", "champion")
 

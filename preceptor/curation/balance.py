@@ -65,10 +65,10 @@ def balance(
     }  # fmt: skip
 
 
-def lacking(table: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[tuple[str, str, str]]:
-    """The groups of the population that a table warns of: field, group, `missing` or `thin`."""
+def lacking(table: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """The groups of the population that a table warns of: field, group, and its row."""
     return [
-        (field, group, row["warning"])
+        (field, group, row)
         for field, rows in table.items()
         for group, row in rows.items()
         if "warning" in row

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from preceptor.curation.quality import words
 from preceptor.curation.shingles import Shingles, runs
 from preceptor.errors import UsageError
+from preceptor.records import Example
 from preceptor.settings import CurationSettings, resolve_path
 
 _LONG = 4  # runs of words without a gap: a copied paragraph, however long the rest
@@ -39,6 +40,24 @@ class HeldOut:
         self._runs = np.unique(np.concatenate(parts)) if parts else np.empty(0, np.uint64)
         self._rare = self._patients(corpus) < _PHRASE
 
+    @classmethod
+    def of_examples(
+        cls,
+        examples: Sequence[Example],
+        settings: CurationSettings,
+        removed: Iterable[Mapping[str, Any]] = (),
+    ) -> HeldOut:
+        """The test cases among the examples of a version. What is a phrase is counted in all of them, and in what the
+        version `removed` (the rows of `read_removed`), but for near-duplicates."""
+        corpus: list[tuple[str, Text]] = [(e.patient_ref, (e.source, e.answer)) for e in examples]
+        corpus += [
+            (row["patient_ref"], (row["prompt"].partition("\n\n")[2], row["answer"]))
+            for row in removed
+            if row["rule"] != "near-duplicate"
+        ]
+        cases = (text for e in examples if e.split == "test" for text in (e.source, e.answer))
+        return cls(cases, corpus, settings)
+
     def too_much_in(self, text: Text) -> bool:
         """Whether a text has too much of them in one of its parts: `decontamination_share` of it or four times the run
         in words, or half of it where phrases count."""
@@ -55,7 +74,7 @@ class HeldOut:
 
     def _places(self, part: str) -> npt.NDArray[np.int64]:
         """For each run of a text, in its order, its place among the held-out ones; -1 where they lack it."""
-        if not len(self._runs) or len(words(part)) < self._n:
+        if not len(self._runs):
             return np.empty(0, np.int64)
         mine: Shingles = runs(part, self._n)
         places = np.minimum(np.searchsorted(self._runs, mine), len(self._runs) - 1)
@@ -66,7 +85,7 @@ class HeldOut:
         shared = places >= 0
         if not shared.any():
             return False
-        length = len(words(part))
+        length = len(places) + self._n - 1  # words
         rare = self._covered(shared & self._rare[places])
         return bool(
             (rare and rare >= min(self._share * length, _LONG * self._n))

@@ -48,14 +48,8 @@ def render(version: DatasetVersion) -> str:
             for rule, rows in sorted(by_rule.items(), key=lambda pair: (-len(pair[1]), pair[0]))
         },
         warnings=[
-            (
-                field,
-                group,
-                said,
-                facts["balance"][field][group]["share"],
-                facts["balance"][field][group]["target"],
-            )
-            for field, group, said in lacking(facts["balance"])
+            (field, group, row["warning"], row["share"], row["target"])
+            for field, group, row in lacking(facts["balance"])
         ],
     )
 

@@ -50,8 +50,8 @@ def load_model(model: ArmModel, dtype: str) -> LoadedModel:
     """Load a model in `dtype` ("float32" or "bfloat16"), on the GPU if there is one.
 
     An adapter is merged in float32 and rounded once at the end: an unmerged one costs a quarter of the speed,
-    one merged in bfloat16 loses small changes. A learned prompt cannot be merged and stays around the model. Raises `PreceptorError` if the checkpoint or the adapter
-    cannot be loaded.
+    one merged in bfloat16 loses small changes. A learned prompt cannot be merged and stays around the model.
+    Raises `PreceptorError` if the checkpoint or the adapter cannot be loaded.
     """
     import torch
     from transformers import AutoModelForCausalLM

@@ -131,24 +131,12 @@ def _codes(answer: str) -> list[str]:
 def _test_overlaps(
     examples: Sequence[Example], cases: Sequence[Example], folder: Path, settings: CurationSettings
 ) -> list[bool]:
-    """For each example whether it has too much of a test case; a test case itself does not count. What is a phrase is
-    counted as curation did it in `folder`: in what it kept and in what it removed."""
-    corpus = [(e.patient_ref, (_source(e), e.answer)) for e in cases]
-    corpus += [
-        (row["patient_ref"], (row["prompt"].partition("\n\n")[2], row["answer"]))
-        for row in read_removed(folder)
-        if row["rule"] != "near-duplicate"
-    ]
-    held_out = HeldOut(
-        (text for e in cases if e.split == "test" for text in (_source(e), e.answer)), corpus, settings
-    )
-    return [e.split != "test" and held_out.too_much_in((_source(e), e.answer)) for e in examples]
-
-
-def _source(example: Example) -> str:
-    return example.prompt.partition("\n\n")[2]  # without the instruction, which all share
+    """For each example whether it has too much of a test case of the version in `folder`, whose examples `cases` are; a test
+    case itself does not count."""
+    held_out = HeldOut.of_examples(cases, settings, read_removed(folder))
+    return [e.split != "test" and held_out.too_much_in((e.source, e.answer)) for e in examples]
 
 
 def _suspected(example: Example, known: str) -> int:
-    text = f"{_source(example)}\n{example.answer}"
+    text = f"{example.source}\n{example.answer}"
     return sum(text[leak.start : leak.end].lower() not in known for leak in leaks((), None, "", text))

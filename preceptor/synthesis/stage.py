@@ -66,7 +66,9 @@ def synthesize(
             *_varied(order, settings.variations),
             *_from_knowledge(train, settings.knowledge),
         ]
-        rows, refused = _accept(offers, _test_split(examples, curation), len(train), settings.max_share)
+        rows, refused = _accept(
+            offers, HeldOut.of_examples(examples, curation), len(train), settings.max_share
+        )
         write_examples(folder / EXAMPLES, rows)
         names = [
             name
@@ -97,15 +99,6 @@ def _documents(data: Path, curated: DatasetVersion) -> dict[str, DeidentifiedDoc
     return {d.document_ref: d for source in sources for d in read_documents(source.path / DOCUMENTS)}
 
 
-def _test_split(examples: Sequence[Example], settings: CurationSettings) -> HeldOut:
-    texts = (text for e in examples if e.split == "test" for text in (_source(e), e.answer))
-    return HeldOut(texts, [(e.patient_ref, (_source(e), e.answer)) for e in examples], settings)
-
-
-def _source(example: Example) -> str:
-    return example.prompt.partition("\n\n")[2]
-
-
 def _generate(
     generator: Generator, seeds: Sequence[Example], size: int, kept: Path, on_progress: Progress
 ) -> list[str]:
@@ -114,7 +107,7 @@ def _generate(
         on_progress(start, len(seeds))
         shard = kept / f"{start:06d}.json"
         if not shard.exists():
-            prompts = [PROMPT.format(source=_source(seed)) for seed in seeds[start : start + size]]
+            prompts = [PROMPT.format(source=seed.source) for seed in seeds[start : start + size]]
             write_atomic(shard, json.dumps(generator.generate(prompts, seed=start), ensure_ascii=False))
         texts += json.loads(shard.read_text(encoding="utf-8"))
     on_progress(len(seeds), len(seeds))
@@ -138,7 +131,7 @@ def _rewritten(
     if generator is None:
         return
     for seed, text in zip(seeds, texts, strict=True):
-        source = _source(seed)
+        source = seed.source
         yield Offer(
             Candidate(text, source, seed), seed.answer, generator.name, PROMPT.format(source=source), refusal
         )

@@ -52,7 +52,7 @@ def variations(ranked: Sequence[Example], count: int, seed: int = 1) -> Iterator
         if given == count:
             return
         draw = Random(f"{seed} {example.example_id}")
-        source = example.prompt.partition("\n\n")[2]
+        source = example.source
         for way in draw.sample(_WAYS, len(_WAYS)):
             text, answer = way(source, example, draw)
             if text != source:

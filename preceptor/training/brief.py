@@ -27,6 +27,11 @@ def brief(recipe: Recipe, settings: SufficiencySettings) -> Recipe:
         "max_steps": settings.max_steps,
         "max_minutes": 0,
         "checkpoint_steps": 1000,
+        # One process, the answers, every row once, the loss at the end: what is measured is the rows.
+        "objective": "answers",
+        "zero_stage": 0,
+        "sampling": {},
+        "stopping": {"keep": "last"},
     }
     return Recipe(**{**said, **changes})
 

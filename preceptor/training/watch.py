@@ -102,7 +102,7 @@ class Watcher(TrainerCallback):
         limit = self._recipe.max_minutes
         late = bool(limit) and time.monotonic() - self._started > 60 * limit
         # All processes stop at the same step, or the others would wait for ever.
-        terminated, late = _anywhere(self._terminated), _anywhere(late)
+        terminated, late = _anywhere(self._terminated, late)
         if terminated:
             self._stopped = TERMINATED
             control.should_save = control.should_training_stop = True
@@ -185,13 +185,13 @@ def _explodes(losses: Sequence[float]) -> bool:
     return len(losses) >= 13 and statistics.fmean(losses[-10:]) > 1.5 * statistics.fmean(losses[:3]) + 0.5
 
 
-def _anywhere(flag: bool) -> bool:
-    """Whether it is set in any of the processes."""
+def _anywhere(*flags: bool) -> list[bool]:
+    """For each flag whether it is set in any of the processes."""
     import torch.distributed as group
 
     if not group.is_available() or not group.is_initialized():
-        return flag
+        return list(flags)
     device = "cuda" if group.get_backend() == "nccl" else "cpu"
-    said = torch.tensor([int(flag)], device=device)
+    said = torch.tensor([int(flag) for flag in flags], device=device)
     group.all_reduce(said, op=group.ReduceOp.MAX)
-    return bool(said.item())
+    return [bool(flag) for flag in said.tolist()]

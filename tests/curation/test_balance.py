@@ -23,7 +23,8 @@ def test_groups_are_counted_and_those_that_lack_are_named():
     }  # fmt: skip
     assert found["sex"]["female"]["warning"] == "thin"
     assert found["age band"]["85+"]["warning"] == "missing"
-    assert lacking(found) == [("age band", "85+", "missing"), ("sex", "female", "thin")]
+    named = [(field, group, row["warning"]) for field, group, row in lacking(found)]
+    assert named == [("age band", "85+", "missing"), ("sex", "female", "thin")]
     assert found["age band"]["unknown"]["train"] == 9
     assert found["site"] == {"inbox": found["site"]["inbox"]}
     assert found["language"]["en"]["train"] == 9

@@ -35,7 +35,7 @@ def test_no_note_of_a_test_patient_and_none_that_repeats_a_test_case(tmp_path, c
     assert len(rows) == 40 - sum(s == "test" for s in split.values())
     assert version.facts["left_out"]["contaminated"] == 0
     assert notes_version(tmp_path / "data", curated, CurationSettings()).reused
-    copy = dataclasses.replace(document(200), text=tested.prompt.partition("\n\n")[2])
+    copy = dataclasses.replace(document(200), text=tested.source)
     again = curate(
         tmp_path / "other",
         [

@@ -94,6 +94,17 @@ class Setup:
             text=True,
         )
 
+    def start_until_checkpoint(self) -> tuple[subprocess.Popen, Path]:
+        """The process, and the marker of its first whole checkpoint."""
+        process = self.start()
+        marker = Path(self.job.folder) / "checkpoints" / "checkpoint-4" / MARKER
+        deadline = time.monotonic() + 200
+        while not marker.exists():
+            assert process.poll() is None, process.stderr.read()[-2000:]
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        return process, marker
+
     def finish(self) -> dict:
         process = self.start()
         _, said = process.communicate(timeout=400)
@@ -141,13 +152,7 @@ def test_loss_and_speed_reach_mlflow_while_it_runs(undisturbed):
 def test_killed_with_9_and_resumed_it_ends_with_the_same_losses(undisturbed, tmp_path):
     _, whole = undisturbed
     setup = Setup(tmp_path)
-    process = setup.start()
-    marker = Path(setup.job.folder) / "checkpoints" / "checkpoint-4" / MARKER
-    deadline = time.monotonic() + 200
-    while not marker.exists():
-        assert process.poll() is None, process.stderr.read()[-2000:]
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    process, marker = setup.start_until_checkpoint()
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     with pytest.raises(PreceptorError, match="no result"):
@@ -166,13 +171,7 @@ def test_told_to_stop_it_writes_a_checkpoint_and_goes_on_to_the_same_losses(undi
     """As a spot machine gives notice: SIGTERM."""
     _, whole = undisturbed
     setup = Setup(tmp_path)
-    process = setup.start()
-    marker = Path(setup.job.folder) / "checkpoints" / "checkpoint-4" / MARKER
-    deadline = time.monotonic() + 200
-    while not marker.exists():
-        assert process.poll() is None, process.stderr.read()[-2000:]
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    process, marker = setup.start_until_checkpoint()
     process.terminate()
     _, said = process.communicate(timeout=60)
     assert process.returncode == 143, said[-2000:]
@@ -204,25 +203,6 @@ def test_two_processes_with_zero_2_learn_as_one_does(undisturbed, tmp_path):
     assert result["steps"] == 16
     assert losses(result)[0] == pytest.approx(losses(whole)[0], abs=0.1)
     assert result["last_loss"] < result["first_loss"] - 0.5
-
-
-def test_loss_is_on_the_answer_only(tmp_path):
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-    from trl import SFTConfig, SFTTrainer
-
-    base = resolve("tiny", Workspace(tmp_path))
-    tokenizer = AutoTokenizer.from_pretrained(base.path)
-    rows = [{"example_id": "1", "prompt": "What is it?", "answer": "It is gout."}]
-    chats, _ = to_chats(rows, tokenizer, 512)
-    trainer = SFTTrainer(
-        model=AutoModelForCausalLM.from_pretrained(base.path),
-        args=SFTConfig(output_dir=str(tmp_path), use_cpu=True, bf16=False, report_to="none"),
-        train_dataset=chats,
-        processing_class=tokenizer,
-    )
-    labels = trainer.data_collator([trainer.train_dataset[0]])["labels"][0]
-    learnt = tokenizer.decode([token for token in labels.tolist() if token >= 0])
-    assert learnt.strip() == "It is gout.<|im_end|>"
 
 
 def test_scoring_the_answers_alone_gives_the_loss_and_gradients_of_trl(tmp_path):

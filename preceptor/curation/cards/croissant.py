@@ -24,6 +24,8 @@ _COLUMNS = {
     "reviewer": ("sc:Text", "who accepted or corrected it"),
     "prompt_tokens": ("sc:Integer", "tokens of the prompt by the base model's tokenizer"),
     "answer_tokens": ("sc:Integer", "tokens of the answer"),
+    "weight": ("sc:Float", "toward the declared population, where there is one"),
+    "replaced": ("sc:Text", "the reference that a reviewer's correction took the place of"),
 }
 
 
