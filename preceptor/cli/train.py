@@ -52,7 +52,8 @@ def train(
         overrides=_parsed(changes),
     )
     if prepared.finished is None:
-        done = subprocess.run(prepared.command, env=os.environ | prepared.environment, check=False)
+        # Libraries print to standard output, which belongs to the result.
+        done = subprocess.run(prepared.command, env=os.environ | prepared.environment, stdout=2, check=False)
         if done.returncode:
             raise PreceptorError(
                 f"Training stopped with exit code {done.returncode}; its last lines above say why. The same command "

@@ -21,7 +21,7 @@ import pytest
 from pipelines.stage_log import STAGES
 from preceptor.settings import Workspace
 from preceptor.vault import open_vault
-from tests.pipeline.conftest import NEEDLES, PLANTED, preceptor, write_config
+from tests.pipeline.conftest import NEEDLES, PLANTED, ROOT, preceptor, write_config
 
 ASSETS = {
     "raw_documents", "deidentified_documents", "curated_examples", "synthetic_examples", "fine_tuned_model",
@@ -208,6 +208,30 @@ def test_the_data_card_is_written_and_counts_what_is_there(run):
     folder = Path(found["path"])
     assert json.loads((folder / "croissant.json").read_text())["@type"] == "sc:Dataset"
     assert found_in((folder / "README.md").read_bytes().lower()) == []
+
+
+def test_nor_after_brief_trainings_cards_notes_and_a_merge(run, tmp_path):
+    recipe = (
+        "--recipe",
+        str(ROOT / "recipes" / "train" / "continued-pretraining-cpu.yaml"),
+        "--set",
+        "max_steps=2",
+    )
+    done = run.call("train", *recipe, "--json", profile="smoke")
+    assert done.returncode == 0, done.stderr[-2000:]
+    trained = json.loads(done.stdout)
+    assert trained["objective"] == "notes"
+    merged = run.call(
+        "models", "merge", trained["version"], str(run.temp / "merged"), "--json", profile="smoke"
+    )
+    assert merged.returncode == 0, merged.stderr[-2000:]
+    assert json.loads(merged.stdout)["same_first_choice"] > 0.9
+    found, searched = leaks(run)
+    assert searched > 60
+    assert (
+        found + [f"output: {hit}" for hit in found_in((done.stderr + merged.stderr).lower().encode())] == []
+    )
+    shutil.rmtree(run.temp / "merged")
 
 
 def test_approval_promotion_and_rollback(run):
