@@ -48,7 +48,7 @@ def evaluate(refs: tuple[str, ...], arms: tuple[str, ...], cases: Path | None, a
 
     ours, given = workspace(), settings()
     chosen = given.evaluation.model_copy(update={"arms": arms or given.evaluation.arms})
-    asked = read_cases(cases) if cases else None
+    asked = read_cases(cases, given.curation.tasks) if cases else None
     models, curated = _models(refs, ours, given, needs_data=asked is None)
     version = make_version(
         ours.reports,
@@ -78,8 +78,9 @@ def evaluate(refs: tuple[str, ...], arms: tuple[str, ...], cases: Path | None, a
     )
 
 
-def read_cases(path: Path) -> list[Example]:
-    """Read cases from JSONL: `task`, `prompt` and `answer`, and any other field of an example.
+def read_cases(path: Path, tasks: Sequence[str] = ()) -> list[Example]:
+    """Read cases from JSONL: `task`, `prompt` and `answer`, and any other field of an example. `tasks`: use cases of the
+    hospital's own, which its cases may name beside those of Preceptor.
 
     Raises `UsageError` naming file and line, never what stands there.
     """
@@ -89,6 +90,7 @@ def read_cases(path: Path) -> list[Example]:
     from preceptor.records import Example
 
     known = {field.name for field in fields(Example)}
+    named = tuple(dict.fromkeys((*PRIMARY, *tasks)))
     found: dict[str, Example] = {}
     with path.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, start=1):
@@ -98,7 +100,7 @@ def read_cases(path: Path) -> list[Example]:
                 row = json.loads(line)
             except json.JSONDecodeError:
                 raise UsageError(f"{path}, line {number}: this is not JSON.") from None
-            rule = _wrong(row, known, PRIMARY)
+            rule = _wrong(row, known, named)
             if rule:
                 raise UsageError(f"{path}, line {number}: {rule}.")
             row = {
@@ -115,7 +117,7 @@ def read_cases(path: Path) -> list[Example]:
     return list(found.values())
 
 
-def _wrong(row: Any, known: set[str], tasks: dict[str, str]) -> str | None:
+def _wrong(row: Any, known: set[str], tasks: Sequence[str]) -> str | None:
     if not isinstance(row, dict):
         return "a JSON object is expected"
     for key in ("task", "prompt", "answer"):

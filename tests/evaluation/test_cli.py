@@ -7,6 +7,8 @@ import json
 import pytest
 
 from preceptor.cli import main
+from preceptor.cli.evaluate import read_cases
+from preceptor.errors import UsageError
 
 
 @pytest.fixture
@@ -56,6 +58,13 @@ def test_an_adapter_folder_against_the_base_on_given_cases(home, cases, tuned, c
 def test_people_get_a_table_and_the_place_of_the_report(home, cases, capsys):
     code, out, _ = run([*home, "--cases", cases, "--arm", "base"], capsys)
     assert code == 0 and "base" in out and "report.html" in out and "3 cases of 3 patients" in out
+
+
+def test_cases_of_a_use_case_of_ones_own_are_taken_if_the_settings_name_it(tmp_path, cases):
+    cases.write_text(cases.read_text().replace('"summary"', '"section_note"'))
+    with pytest.raises(UsageError, match="line 1: 'task' is none of"):
+        read_cases(cases)
+    assert {case.task for case in read_cases(cases, ("section_note",))} == {"section_note"}
 
 
 @pytest.mark.parametrize(
