@@ -209,7 +209,8 @@ class Document:
 class DeidentifiedDocument:
     """One document without identifiers; `labels.follows` is a document reference here. Amber.
 
-    `sex`, `age_band` and `author_role` are the coarse groups of `preceptor.deid.groups`, None where nothing is known.
+    `sex`, `age_band` and `author_role` are the coarse groups of `preceptor.deid.groups`, None where nothing is known; `year`
+    is when it was written, as the policy of de-identification shows it.
     """
 
     document_ref: str
@@ -224,6 +225,7 @@ class DeidentifiedDocument:
     sex: str | None = None
     age_band: str | None = None
     author_role: str | None = None
+    year: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

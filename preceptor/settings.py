@@ -27,7 +27,7 @@ COLUMNS = (
     "codes", "patient",
 )  # fmt: skip
 # As preceptor/curation/balance.py counts them.
-GROUPS = ("specialty", "note type", "age band", "sex", "language", "site", "author")
+GROUPS = ("specialty", "note type", "age band", "sex", "language", "site", "author", "year")
 BUNDLED_CORPUS = "examples/corpus/documents"
 ARMS = ("base", "fewshot", "rag", "finetuned", "finetuned+rag", "champion")
 
@@ -197,8 +197,12 @@ class CurationSettings(_Section):
     duplicate_jaccard: float = 0.8  # 5-word shingles; the value used for GPT-3-era web corpora and since
     test_share: float = 0.2  # of patients
     validation_share: float = 0.1
+    # Who is tested on: patients whom a hash chooses, or those who were seen last, as a model in use meets them.
+    split_by: Literal["hash", "time"] = "hash"
     decontamination_ngram: int = 13  # words; Brown et al. 2020 (GPT-3), appendix C
     decontamination_share: float = 0.05  # of a source or an answer, by words, in such runs: it goes
+    # Cosine to a held-out text by word vectors from which on it is the same in other words; over 1: not looked at.
+    decontamination_similarity: float = 0.9
 
     @field_validator("population")
     @classmethod

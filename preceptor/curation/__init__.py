@@ -1,3 +1,3 @@
 """From de-identified documents to instruction data."""
 
-VERSION = "7"
+VERSION = "8"

@@ -28,6 +28,7 @@ def groups_of(document: DeidentifiedDocument) -> dict[str, str]:
         "language": language(document.text) or UNKNOWN,
         "site": source_of(document),
         "author": document.author_role or UNKNOWN,
+        "year": document.year or UNKNOWN,
     }
 
 

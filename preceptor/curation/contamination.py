@@ -1,4 +1,4 @@
-"""Overlap with held-out text: runs of words that training must not share with the test split, or with a benchmark."""
+"""Overlap with held-out text, the test split or a benchmark: runs of words, and the same in other words."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from preceptor.curation.quality import words
+from preceptor.curation.resemblance import Resemblance
 from preceptor.curation.shingles import Shingles, runs
 from preceptor.errors import UsageError
 from preceptor.records import Example
@@ -36,9 +37,13 @@ class HeldOut:
         self, texts: Iterable[str], corpus: Iterable[tuple[str, Text]], settings: CurationSettings
     ) -> None:
         self._n, self._share = settings.decontamination_ngram, settings.decontamination_share
-        parts = [np.unique(runs(text, self._n)) for text in texts if len(words(text)) >= self._n]
+        held_out, others = list(texts), list(corpus)
+        parts = [np.unique(runs(text, self._n)) for text in held_out if len(words(text)) >= self._n]
         self._runs = np.unique(np.concatenate(parts)) if parts else np.empty(0, np.uint64)
-        self._rare = self._patients(corpus) < _PHRASE
+        self._rare = self._patients(others) < _PHRASE
+        self._resemblance = Resemblance(
+            held_out, (part for _, text in others for part in text), settings.decontamination_similarity
+        )
 
     @classmethod
     def of_examples(
@@ -62,6 +67,14 @@ class HeldOut:
         """Whether a text has too much of them in one of its parts: `decontamination_share` of it or four times the run
         in words, or half of it where phrases count."""
         return len(self._runs) > 0 and any(self._too_much(part) for part in text)
+
+    def resembled_by(self, text: Text) -> bool:
+        """Whether one of its parts says nearly the same as one of them in other words (`resemblance`)."""
+        return self._resemblance.finds(text)
+
+    def given_away_by(self, text: Text) -> bool:
+        """Either of both."""
+        return self.too_much_in(text) or self.resembled_by(text)
 
     def _patients(self, corpus: Iterable[tuple[str, Text]]) -> npt.NDArray[np.int64]:
         """For each run how many patients have it."""

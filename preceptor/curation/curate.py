@@ -49,7 +49,7 @@ def curate(
     drafts each rule took, examples by task and split, patients by split, the standing of the frozen test split.
     """
     use_cases, found, documents, shelf, drafts = _drafts(sources, settings, unusable)
-    register = _assigned(data, drafts, use_cases, settings)
+    register = _assigned(data, drafts, use_cases, settings, shelf)
     here = {p: register[p] for p in sorted({d.patient_ref for d in drafts})}
     drafts, rejected, stale = apply(_with_basis(drafts, shelf, bases or {}), reviews or {})
     inputs = {s.stage: s.name for s in sources}
@@ -111,9 +111,9 @@ def grow_test(
 
     What came later of the patients who were in it joins, too. The next curated version has them there. Evaluations before and after it are of different cases.
     """
-    use_cases, _, _, _, drafts = _drafts(sources, settings, unusable)
+    use_cases, _, _, shelf, drafts = _drafts(sources, settings, unusable)
     before = load_register(data / REGISTER)
-    after = _assigned(data, drafts, use_cases, settings, grow=True)
+    after = _assigned(data, drafts, use_cases, settings, shelf, grow=True)
     save_test_split(data / TEST_SPLIT, load_test_split(data / TEST_SPLIT).growing())
     return dict(collections.Counter(split for patient, split in after.items() if patient not in before))
 
@@ -141,15 +141,26 @@ def _assigned(
     drafts: Sequence[Draft],
     use_cases: Sequence[UseCase],
     settings: CurationSettings,
+    shelf: Shelf,
     grow: bool = False,
 ) -> dict[str, str]:
     """The register with the patients of these drafts in it. Saved before any version exists: a kill in between leaves
     assignments that the next run finds and keeps."""
     path = data / REGISTER
     strata, known = _strata(drafts, use_cases), load_register(path)
-    register = assign(strata, known, settings.test_share, settings.validation_share, grow)
+    last_seen = _last_seen(drafts, shelf) if settings.split_by == "time" else None
+    register = assign(strata, known, settings.test_share, settings.validation_share, grow, last_seen)
     save_register(path, register)
     return register
+
+
+def _last_seen(drafts: Iterable[Draft], shelf: Shelf) -> dict[str, str]:
+    """The year of each patient's newest document that an example was made from; empty where no year is known."""
+    found: dict[str, str] = {}
+    for draft in drafts:
+        years = [shelf.by_ref[ref].year or "" for ref in draft.document_refs]
+        found[draft.patient_ref] = max(found.get(draft.patient_ref, ""), *years)
+    return found
 
 
 def use_case_folders(settings: CurationSettings) -> tuple[Path, ...]:
@@ -193,7 +204,9 @@ class _Selection:
             text = (draft.source, draft.answer)
             if test.too_much_in(text):
                 self.gone.append(Removed("contaminated", draft))
-            elif benchmarks.too_much_in(text):
+            elif test.resembled_by(text):
+                self.gone.append(Removed("resembles-test", draft))
+            elif benchmarks.given_away_by(text):
                 self.gone.append(Removed("in-benchmark", draft))
             else:
                 clean.append(draft)

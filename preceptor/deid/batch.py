@@ -35,6 +35,7 @@ class DeidResult:
     sex: str | None = None
     age_band: str | None = None
     author_role: str | None = None
+    year: str | None = None
 
 
 def scrub_documents(
@@ -53,7 +54,7 @@ def scrub_documents(
     for patient_ref, group in groupby(ordered, key=lambda d: d.patient_ref):
         notes = list(group)
         record = records.get(patient_ref)
-        free = [text for note in notes for text in _free_texts(note.labels)]
+        free = [text for note in notes for text in (*_free_texts(note.labels), *groups.whole_date(note))]
         try:
             scrubbed = deidentifier.scrub_patient(patient_ref, [*(n.text for n in notes), *free], record)
         except PreceptorError:  # a setting is wrong, for every document
@@ -89,6 +90,7 @@ def scrub_documents(
                 groups.sex(record),
                 groups.age_band(record, note),
                 groups.author_role(note),
+                groups.year(note, {date: said[date].text for date in groups.whole_date(note)}),
             )
             done += 1
             on_progress(done, len(ordered))

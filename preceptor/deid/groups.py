@@ -7,6 +7,7 @@ single a patient out.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from preceptor.records import Document, PatientRecord
 
@@ -49,6 +50,19 @@ def author_role(document: Document) -> str | None:
     if not said:
         return None
     return next((role for role, pattern in _ROLES.items() if re.search(pattern, said)), "other")
+
+
+def whole_date(document: Document) -> tuple[str, ...]:
+    """The day on which it was written, where that is known: to be de-identified like any date of its text."""
+    date = document.date or ""
+    return (date[:10],) if re.match(r"\d{4}-\d{2}-\d{2}", date) else ()
+
+
+def year(document: Document, shown: Mapping[str, str]) -> str | None:
+    """The year in which it was written as the policy shows it; `shown`: whole dates and what became of them."""
+    date = next(iter(whole_date(document)), document.date) or ""
+    told = re.match(r"(\d{4})(?! or earlier)", shown.get(date, date))
+    return told[1] if told else None
 
 
 def _year(date: str | None) -> int | None:

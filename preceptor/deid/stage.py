@@ -201,6 +201,7 @@ def _document(
         sex=result.sex,
         age_band=result.age_band,
         author_role=result.author_role,
+        year=result.year,
     )
 
 

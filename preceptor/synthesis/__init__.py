@@ -1,3 +1,3 @@
 """Synthetic augmentation: generators behind one interface, filters, and rows that are marked for ever."""
 
-VERSION = "3"
+VERSION = "4"

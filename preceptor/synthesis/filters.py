@@ -103,7 +103,7 @@ _RULES: dict[str, Callable[[Candidate, HeldOut], bool]] = {
     ),
     "phi-suspected": _phi_suspected,
     "control-tokens": lambda c, _: "<|" in c.text,
-    "test-overlap": lambda c, test: test.too_much_in((c.text,)),
+    "test-overlap": lambda c, test: test.given_away_by((c.text,)),
 }
 _OF_NEW = ("identifier-shape", "phi-suspected", "control-tokens", "test-overlap")
 _OF_VARIATION = ("numbers-invented", "numbers-lost", "evidence-lost", *_OF_NEW)

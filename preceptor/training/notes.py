@@ -17,7 +17,7 @@ _COLUMNS = dict.fromkeys(("document_ref", "patient_ref", "split", "note_type", "
 
 def notes_version(data: Path, curated: DatasetVersion, settings: CurationSettings) -> DatasetVersion:
     """Make the version of the notes behind a curated one: those of its validation patients to validate, none of its test
-    patients, and none that has too much of a test case (`contamination.HeldOut`); all others to train.
+    patients, and none that has too much of a test case or resembles one (`contamination.HeldOut`); all others to train.
 
     Patients without any example train, too. Facts: notes by split, how many were left out by rule.
     """
@@ -39,7 +39,7 @@ def notes_version(data: Path, curated: DatasetVersion, settings: CurationSetting
                 "of-test-patient"
                 if split == "test"
                 else "contaminated"
-                if held_out.too_much_in((document.text,))
+                if held_out.given_away_by((document.text,))
                 else None
             )
             if rule:
@@ -55,7 +55,10 @@ def notes_version(data: Path, curated: DatasetVersion, settings: CurationSetting
         data,
         STAGE,
         inputs={"curated": curated.name, **{s.stage: s.name for s in sources}},
-        config=settings.model_dump(mode="json", include={"decontamination_ngram", "decontamination_share"}),
-        code="1",
+        config=settings.model_dump(
+            mode="json",
+            include={"decontamination_ngram", "decontamination_share", "decontamination_similarity"},
+        ),
+        code="2",
         write=write,
     )

@@ -36,7 +36,14 @@ GERMAN = (
 
 
 def document(
-    n, text=None, specialty="orthopaedics", note_type="clinic note", patient=None, encounter=None, **labels
+    n,
+    text=None,
+    specialty="orthopaedics",
+    note_type="clinic note",
+    patient=None,
+    encounter=None,
+    year=None,
+    **labels,
 ):
     return DeidentifiedDocument(
         document_ref=f"d-{n:016x}",
@@ -48,6 +55,7 @@ def document(
         format="text",
         text=text or f"Visit {n}: " + " ".join(f"word{n}x{i}" for i in range(40)),
         labels=Labels(**labels),
+        year=year,
     )
 
 
@@ -181,6 +189,35 @@ def test_the_split_keeps_shares_in_every_stratum_and_moves_nobody():
     grown = assign(more, first, 0.2, 0.1, grow_test=True)
     assert {p: grown[p] for p in first} == first
     assert sum(grown[p] == "test" for p in more) == pytest.approx(0.2 * 150, abs=2)
+
+
+def test_split_by_time_those_seen_last_are_tested_on():
+    strata = {f"p{i}": "a" if i % 2 else "b" for i in range(40)} | {"unknown": "a"}
+    seen = {f"p{i}": str(1990 + i) for i in range(40)}
+    split = assign(strata, {}, 0.2, 0.1, last_seen=seen)
+    assert split["unknown"] == "train"
+    for stratum in "ab":
+        years = {
+            name: [seen[p] for p in seen if strata[p] == stratum and split[p] == name]
+            for name in ("train", "validation", "test")
+        }
+        assert max(years["train"]) < min(years["validation"])
+        assert max(years["validation"]) < min(years["test"])
+        assert len(years["test"]) == 4
+    # Whoever comes later moves nobody.
+    later = assign(strata | {"new": "a"}, split, 0.2, 0.1, last_seen=seen | {"new": "2050"})
+    assert {p: later[p] for p in split} == split and later["new"] != "test"
+
+
+def test_settings_choose_the_split_by_time(tmp_path):
+    documents = [
+        document(n, reference_summary=f"Summary {n}.", year=str(2000 + n) if n else None) for n in range(20)
+    ]
+    version = curated(tmp_path, documents, settings=CurationSettings(split_by="time"))
+    rows = version.facts["balance"]["year"]
+    tested = {year for year, row in rows.items() if row["test"]}
+    assert tested == {"2016", "2017", "2018", "2019"}
+    assert rows["unknown"]["train"] == 1
 
 
 def deidentified(tmp_path, documents, **changes):

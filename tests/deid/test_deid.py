@@ -209,6 +209,39 @@ def test_labels_are_scrubbed_with_the_note_and_evidence_still_quotes_it(engine):
     assert result.leaks == []
 
 
+@pytest.mark.parametrize(
+    ("policy", "mode", "date", "shown"),
+    [
+        ("safe_harbor", "surrogate", "2024-03-14", {"2024"}),
+        ("shifted", "surrogate", "2024-07-01", {"2023", "2024", "2025"}),
+        ("limited_dataset", "surrogate", "2024-03-14", {"2024"}),
+        ("safe_harbor", "mask", "2024-03-14", {"2024", None}),
+        ("safe_harbor", "surrogate", "2024-03", {"2024"}),
+        ("safe_harbor", "surrogate", "1901-03-14", {None}),  # a year that would tell an age over 89
+        ("safe_harbor", "surrogate", None, {None}),
+    ],
+)
+def test_beside_a_document_stands_the_year_as_the_policy_shows_it(policy, mode, date, shown):
+    engine = Deidentifier(DeidSettings(policy=policy, mode=mode), b"k" * 32)
+    note = Document("d-1", "p-1", "Knee pain.", "note", "general", None, "text", "a.txt", Labels(), date)
+    (result,) = scrub_documents([note], {"p-1": RECORD}, engine)
+    assert result.year in shown and result.text == "Knee pain." and result.leaks == []
+
+
+def test_the_year_beside_a_document_moves_with_the_dates_in_it():
+    engine = Deidentifier(DeidSettings(policy="shifted"), b"k" * 32)
+    for day in ("2024-01-02", "2024-12-30"):
+        notes = [
+            Document(
+                f"d-{n}", f"p-{n}", f"Seen on {day}.", "note", "general", None, "text", "", Labels(), day
+            )
+            for n in range(12)
+        ]
+        found = list(scrub_documents(notes, {}, engine))
+        assert all(result.year in result.text for result in found)
+        assert len({result.year for result in found}) > 1
+
+
 def test_no_text_reaches_a_log(engine, caplog):
     with caplog.at_level(logging.DEBUG):
         engine.scrub_patient("p-1", ["Wilhelmina Quackenbush was seen."], RECORD)
