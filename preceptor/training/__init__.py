@@ -1,3 +1,3 @@
 """Fine-tuning: recipes, jobs, and the process that trains."""
 
-VERSION = "1"
+VERSION = "2"

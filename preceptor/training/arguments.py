@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,16 @@ def trainer_arguments(
     distributed: bool,
     has_validation: bool,
     checkpointing: bool,
+    universal: bool = False,
 ) -> Any:
-    """The `SFTConfig` or `DPOConfig` of a job. Raises `PreceptorError` for ZeRO in a single process."""
+    """The `SFTConfig` or `DPOConfig` of a job; `universal`: it resumes from what other processes than as many have left.
+
+    Raises `PreceptorError` for ZeRO in a single process.
+    """
     import torch
     from trl import DPOConfig, SFTConfig
 
     batch, optimizer = recipe.batch, recipe.optimizer
-    accumulation = max(1, round(batch.tokens / batch.max_length / job.processes))
     evaluating = "steps" if recipe.stopping.evaluate_steps else "epoch"
     if recipe.zero_stage and not distributed:
         raise PreceptorError("zero_stage needs more than one process: --gpus, or training.processes.")
@@ -35,7 +39,7 @@ def trainer_arguments(
         "max_length": batch.max_length,
         "per_device_train_batch_size": 1,
         "per_device_eval_batch_size": 1,
-        "gradient_accumulation_steps": accumulation,
+        "gradient_accumulation_steps": accumulation(recipe, job.processes),
         "learning_rate": optimizer.learning_rate,
         "lr_scheduler_type": optimizer.schedule,
         "warmup_steps": optimizer.warmup_share,
@@ -45,7 +49,9 @@ def trainer_arguments(
         "num_train_epochs": recipe.epochs,
         "max_steps": recipe.max_steps or -1,
         "bf16": dtype == torch.bfloat16,
+        "fp16": dtype == torch.float16,
         "use_cpu": not on_cuda,
+        "use_liger_kernel": on_cuda and find_spec("liger_kernel") is not None,
         "gradient_checkpointing": checkpointing,  # TRL's default is on
         "logging_steps": 1,
         "logging_first_step": True,
@@ -59,7 +65,7 @@ def trainer_arguments(
         "disable_tqdm": True,
         "dataloader_pin_memory": on_cuda,
         "ddp_backend": None if on_cuda or not distributed else "gloo",
-        "deepspeed": _deepspeed(recipe.zero_stage) if distributed and recipe.zero_stage else None,
+        "deepspeed": _deepspeed(recipe, universal) if distributed and recipe.zero_stage else None,
     }
     if recipe.objective == "preferences":
         return DPOConfig(**common, beta=recipe.preference.beta)
@@ -71,11 +77,33 @@ def trainer_arguments(
     )
 
 
-def _deepspeed(stage: int) -> dict[str, Any]:
+def accumulation(recipe: Recipe, processes: int) -> int:
+    """The packs that each process takes one after the other before a step, so that all together take the recipe's tokens."""
+    return max(1, round(recipe.batch.tokens / recipe.batch.max_length / processes))
+
+
+def _deepspeed(recipe: Recipe, universal: bool) -> dict[str, Any]:
+    zero: dict[str, Any] = {
+        "stage": recipe.zero_stage,
+        "stage3_gather_16bit_weights_on_model_save": True,
+    }
+    for name, where in (("optimizer", recipe.offload.optimizer), ("param", recipe.offload.parameters)):
+        if where == "cpu":
+            zero[f"offload_{name}"] = {"device": "cpu", "pin_memory": True}
+        elif where == "nvme":
+            zero[f"offload_{name}"] = {
+                "device": "nvme",
+                "nvme_path": recipe.offload.nvme_path,
+                "pin_memory": True,
+            }
     return {
-        "zero_optimization": {"stage": stage, "stage3_gather_16bit_weights_on_model_save": True},
+        "zero_optimization": zero,
         "bf16": {"enabled": "auto"},
+        "fp16": {"enabled": "auto"},
+        "checkpoint": {"load_universal": universal},
         "zero_allow_untested_optimizer": True,
+        # Its own Adam on the CPU is compiled when first used; torch's needs no compiler.
+        "zero_force_ds_cpu_optimizer": False,
         "train_micro_batch_size_per_gpu": "auto",
         "gradient_accumulation_steps": "auto",
         "train_batch_size": "auto",

@@ -19,19 +19,24 @@ from preceptor.versions import write_atomic
 MARKER = "preceptor-complete.json"
 
 
-def seal_checkpoint(folder: Path, job_digest: str) -> None:
-    """Mark a checkpoint folder as whole."""
+def seal_checkpoint(folder: Path, job_digest: str, processes: int = 1, batch: int = 1) -> None:
+    """Mark a checkpoint folder as whole; so many processes wrote it, and a step was of so many packs."""
     files = {}
     for file in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MARKER):
         with file.open("rb") as stream:
             os.fsync(stream.fileno())
         files[str(file.relative_to(folder))] = _fingerprint(file)
-    write_atomic(folder / MARKER, json.dumps({"job": job_digest, "files": files}))
+    write_atomic(
+        folder / MARKER,
+        json.dumps({"job": job_digest, "processes": processes, "batch": batch, "files": files}),
+    )
 
 
 def last_checkpoint(folder: Path, job_digest: str) -> Path | None:
     """Return the newest whole checkpoint of this job to go on from, removing later ones that are not whole, or of the last
     step: from there the trainer would take one step too many. None if none is.
+
+    Several processes may ask at once, and each removes: what another takes away while it is read is not whole.
     """
     steps = sorted(
         (p for p in folder.glob("checkpoint-*") if p.name.removeprefix("checkpoint-").isdigit()),
@@ -40,8 +45,14 @@ def last_checkpoint(folder: Path, job_digest: str) -> Path | None:
     for checkpoint in reversed(steps):
         if _is_whole(checkpoint, job_digest) and not _is_last(checkpoint):
             return checkpoint
-        shutil.rmtree(checkpoint)
+        shutil.rmtree(checkpoint, ignore_errors=True)
     return None
+
+
+def written_by(checkpoint: Path) -> tuple[int, int]:
+    """How many processes wrote a whole checkpoint, and of how many packs a step was."""
+    marker = json.loads((checkpoint / MARKER).read_text())
+    return marker["processes"], marker["batch"]
 
 
 def _is_whole(checkpoint: Path, job_digest: str) -> bool:
@@ -51,13 +62,17 @@ def _is_whole(checkpoint: Path, job_digest: str) -> bool:
         return False
     if marker["job"] != job_digest:
         return False
-    files = {name: checkpoint / name for name in marker["files"]}
-    return all(f.is_file() and _fingerprint(f) == marker["files"][name] for name, f in files.items())
+    try:
+        return all(_fingerprint(checkpoint / name) == found for name, found in marker["files"].items())
+    except OSError:
+        return False
 
 
 def _is_last(checkpoint: Path) -> bool:
-    file = checkpoint / "trainer_state.json"
-    state = json.loads(file.read_text()) if file.exists() else {}
+    try:
+        state = json.loads((checkpoint / "trainer_state.json").read_text())
+    except OSError:
+        return True  # another process is just removing it
     return 0 < state.get("max_steps", 0) <= state.get("global_step", 0)
 
 

@@ -49,7 +49,7 @@ def plan_job(
     """Say what is to be trained and write it down for the worker. The same inputs give the same job."""
     processes = settings.processes or _devices()
     examples = {d.name: str(d.path) for d in datasets}
-    what = _made_from(base, datasets, recipe, processes)
+    what = _made_from(base, datasets, recipe)
     name = digest(what)[:12]
     folder = workspace.training / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -128,10 +128,9 @@ def finished_version(
     base: ResolvedModel,
     datasets: list[DatasetVersion],
     recipe: Recipe,
-    settings: TrainingSettings,
 ) -> DatasetVersion | None:
     """The model version that this training would give, if it was trained before."""
-    what = _made_from(base, datasets, recipe, settings.processes or _devices())
+    what = _made_from(base, datasets, recipe)
     return find_version(workspace.models, STAGE, **what)
 
 
@@ -159,19 +158,14 @@ def collect(
         (part / "training.json").write_text(json.dumps(result, indent=1))
         return {k: v for k, v in result.items() if k != "history"}
 
-    what = _made_from(base, datasets, recipe, job.processes)
+    what = _made_from(base, datasets, recipe)
     return make_version(workspace.models, STAGE, **what, write=write)
 
 
-def _made_from(
-    base: ResolvedModel, datasets: list[DatasetVersion], recipe: Recipe, processes: int
-) -> dict[str, Any]:
+def _made_from(base: ResolvedModel, datasets: list[DatasetVersion], recipe: Recipe) -> dict[str, Any]:
+    """Not of how many processes: the batch is in tokens, and a run that is resumed may have others."""
     inputs = {"base": base.digest, **{d.stage: d.name for d in datasets}}
-    return {
-        "inputs": inputs,
-        "config": {"recipe": recipe.model_dump(mode="json"), "processes": processes},
-        "code": VERSION,
-    }
+    return {"inputs": inputs, "config": {"recipe": recipe.model_dump(mode="json")}, "code": VERSION}
 
 
 def _cuda_devices() -> int:

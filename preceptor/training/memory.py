@@ -43,12 +43,16 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is expected to be needed on each device, and whether activations are computed again to save their room."""
+    """What is expected to be needed on each device, and whether activations are computed again to save their room; `weights` of
+    the base, how many are `learning`, and its configuration."""
 
     estimate: Estimate
     checkpointing: bool
     free: int
     fits: bool
+    weights: int
+    learning: int
+    config: Any
 
     def said(self) -> str:
         """One line for people, in MB."""
@@ -73,7 +77,8 @@ def plan(base: Path, recipe: Recipe, dtype: Any, processes: int, on_cuda: bool) 
         needed = estimate(
             config, weights, learning, recipe, dtype.itemsize, processes, checkpointing, on_cuda
         )
-        found[checkpointing] = Plan(needed, checkpointing, free, needed.total * sharing <= _ROOM * free)
+        fits = needed.total * sharing <= _ROOM * free
+        found[checkpointing] = Plan(needed, checkpointing, free, fits, weights, learning, config)
     if recipe.checkpointing == "auto":
         return found[False] if found[False].fits else found[True]
     return found[recipe.checkpointing == "on"]

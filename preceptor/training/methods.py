@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,18 @@ _BEGUN = "begun"  # in the job's folder: the PiSSA adapter before its first step
 
 
 def load_base(path: str, method: Method, dtype: Any) -> Any:
-    """The base model, in 4 bits for `qlora`."""
+    """The base model, in 4 bits for `qlora`; with FlashAttention where there are a GPU, the package and a format it takes.
+
+    fp16 trains all weights from fp32 copies: gradients of fp16 weights could not be scaled back.
+    """
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
+    flash = torch.cuda.is_available() and find_spec("flash_attn") and dtype != torch.float32
+    attention = "flash_attention_2" if flash else "sdpa"
     if method.name != "qlora":
-        return AutoModelForCausalLM.from_pretrained(path, dtype=dtype)
+        kept = torch.float32 if method.name == "full" and dtype == torch.float16 else dtype
+        return AutoModelForCausalLM.from_pretrained(path, dtype=kept, attn_implementation=attention)
     four_bits = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
@@ -29,7 +36,7 @@ def load_base(path: str, method: Method, dtype: Any) -> Any:
     )
     where = {"": torch.cuda.current_device()} if torch.cuda.is_available() else "cpu"
     return AutoModelForCausalLM.from_pretrained(
-        path, quantization_config=four_bits, dtype=dtype, device_map=where
+        path, quantization_config=four_bits, dtype=dtype, device_map=where, attn_implementation=attention
     )
 
 

@@ -86,6 +86,21 @@ class Preference(_Section):
     beta: float = Field(default=0.1, gt=0)
 
 
+class Offload(_Section):
+    """What DeepSpeed keeps outside the GPU while it is not needed: `optimizer` from ZeRO-1 on (Ren et al. 2021), `parameters`
+    with ZeRO-3 (Rajbhandari et al. 2021). `nvme` is ZeRO-3's, in `nvme_path` on a local disk."""
+
+    optimizer: Literal["none", "cpu", "nvme"] = "none"
+    parameters: Literal["none", "cpu", "nvme"] = "none"
+    nvme_path: str = ""
+
+    def needs(self) -> int:
+        """The lowest stage of ZeRO that has all of it."""
+        if self.parameters != "none" or self.optimizer == "nvme":
+            return 3
+        return 0 if self.optimizer == "none" else 1
+
+
 class Recipe(_Section):
     """How a model is trained. See recipes/train/ for commented examples.
 
@@ -105,8 +120,11 @@ class Recipe(_Section):
     max_minutes: float = Field(
         default=0, ge=0
     )  # 0: no limit; else stops at a step, keeps what it has, and says so
-    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    precision: Literal["auto", "bf16", "fp16", "fp32"] = (
+        "auto"  # fp16, with a scaled loss: for GPUs without bf16
+    )
     zero_stage: Literal[0, 1, 2, 3] = 0  # DeepSpeed ZeRO; 0 is plain data parallel
+    offload: Offload = Offload()
     # Compute activations again in the backward pass: a third more time for most of their memory. auto: if need be.
     checkpointing: Literal["auto", "on", "off"] = "auto"
     checkpoint_steps: int = Field(default=10, ge=1)
@@ -126,6 +144,10 @@ class Recipe(_Section):
             raise ValueError(
                 f"method.name: {self.method.name} cannot be begun on weights in parts (zero_stage: 3)"
             )
+        if self.zero_stage < self.offload.needs():
+            raise ValueError(f"offload: needs zero_stage: {self.offload.needs()}")
+        if "nvme" in (self.offload.optimizer, self.offload.parameters) and not self.offload.nvme_path:
+            raise ValueError("offload.nvme_path: say where, on a local disk")
         return self
 
 

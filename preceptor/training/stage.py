@@ -70,7 +70,7 @@ def prepare(
     if recipe.objective == "notes":
         datasets.append(notes_version(workspace.data, datasets[0], settings.curation))
     base = resolve(settings.base_model, workspace)
-    finished = finished_version(workspace, base, datasets, recipe, settings.training)
+    finished = finished_version(workspace, base, datasets, recipe)
     job = plan_job(
         workspace, base, datasets, recipe, settings.training, tracking_uri, "" if finished else experiment()
     )

@@ -19,6 +19,7 @@ from preceptor.training.failures import Diverged, Interrupted
 from preceptor.training.jobs import TrainingJob
 from preceptor.training.memory import peak
 from preceptor.training.recipe import Recipe
+from preceptor.training.utilisation import Utilisation
 
 FINISHED, TERMINATED = "finished", "terminated"
 NOT_FINITE, EXPLODED = "the loss is not finite", "the loss has exploded"
@@ -35,10 +36,11 @@ class Watcher(TrainerCallback):
         say: Any,
         tokens_per_epoch: int,
         save: Callable[[Path], None],
+        used: Utilisation,
     ) -> None:
         """`save` writes the weights as they are to a folder."""
         self._job, self._recipe, self._run_id, self._say = job, recipe, run_id, say
-        self._tokens_per_epoch = tokens_per_epoch
+        self._tokens_per_epoch, self._used = tokens_per_epoch, used
         self._started = self._said = time.monotonic()
         self._first_step, self._first_epoch = 0, 0.0
         self._stepped = self._began = 0.0  # seconds in steps, without evaluations and checkpoints
@@ -82,6 +84,7 @@ class Watcher(TrainerCallback):
                     self._client.log_metric(self._run_id, key, value, step=state.global_step)
             if done:
                 self._client.log_metric(self._run_id, "tokens_per_second", speed, step=state.global_step)
+                self._client.log_metric(self._run_id, "mfu", self._used.of(speed), step=state.global_step)
                 memory = peak(torch.cuda.is_available()) / 1e6
                 self._client.log_metric(self._run_id, "peak_memory_mb", memory, step=state.global_step)
         now = time.monotonic()
@@ -130,7 +133,12 @@ class Watcher(TrainerCallback):
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if state.is_world_process_zero:
-            seal_checkpoint(Path(args.output_dir) / f"checkpoint-{state.global_step}", self._job.digest)
+            seal_checkpoint(
+                Path(args.output_dir) / f"checkpoint-{state.global_step}",
+                self._job.digest,
+                self._job.processes,
+                self._job.processes * args.gradient_accumulation_steps,
+            )
 
     def finish(self, trainer: Any) -> dict[str, Any]:
         """Close the MLflow run; return steps, losses, speed and why it ended."""

@@ -28,6 +28,9 @@ from preceptor.versions import checkout_commit, write_atomic
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from preceptor.training.memory import Plan
+    from preceptor.training.utilisation import Utilisation
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Train the jobs in the files named, one after the other; return the exit code."""
@@ -78,6 +81,7 @@ def train(job: TrainingJob, say: Any) -> dict[str, Any]:
     from preceptor.training.memory import peak, plan
     from preceptor.training.methods import load_base, remember_beginning
     from preceptor.training.precision import choose_dtype
+    from preceptor.training.universal import universal_needed
 
     recipe = Recipe(**job.recipe)
     folder = Path(job.folder)
@@ -88,6 +92,10 @@ def train(job: TrainingJob, say: Any) -> dict[str, Any]:
 
         # Before the model is loaded: otherwise ZeRO-3 believes that it is alone and refuses the batch size.
         deepspeed.init_distributed(dist_backend="nccl" if on_cuda else "gloo")
+    resume = last_checkpoint(folder / "checkpoints", job.digest)
+    universal = universal_needed(resume, recipe, job.processes)
+    if universal and distributed and resume is not None:
+        _make_universal(resume)
     set_seed(recipe.seed)
     tokenizer = AutoTokenizer.from_pretrained(job.base_path)
     folders = [Path(p) for p in job.examples.values()]
@@ -104,6 +112,7 @@ def train(job: TrainingJob, say: Any) -> dict[str, Any]:
         distributed,
         has_validation=len(held_out) > 0,
         checkpointing=planned.checkpointing,
+        universal=universal,
     )
     model = load_base(job.base_path, recipe.method, dtype)
     trainer = _trainer(model, arguments, train_set, held_out, tokenizer, recipe)
@@ -114,12 +123,18 @@ def train(job: TrainingJob, say: Any) -> dict[str, Any]:
     run_id = _mlflow_run(job, trainer.is_world_process_zero())
     from preceptor.training.watch import Watcher
 
+    used = _utilisation(planned, recipe, dtype, job.processes, tokens / max(1, len(train_set)))
     watcher = Watcher(
-        job, recipe, run_id, say, tokens_per_epoch=tokens, save=partial(_save, trainer, tokenizer, recipe)
+        job,
+        recipe,
+        run_id,
+        say,
+        tokens_per_epoch=tokens,
+        save=partial(_save, trainer, tokenizer, recipe),
+        used=used,
     )
     trainer.add_callback(watcher)
     trainer.remove_callback(PrinterCallback)
-    resume = last_checkpoint(folder / "checkpoints", job.digest)
     say(
         f"{len(train_set)} examples, {tokens} tokens in {packs} packs, {dtype}, "
         + (f"resuming from {resume.name}" if resume else "from the beginning")
@@ -147,6 +162,9 @@ def train(job: TrainingJob, say: Any) -> dict[str, Any]:
         "activation_checkpointing": planned.checkpointing,
         "estimated_memory_mb": round(planned.estimate.total / 1e6),
         "peak_memory_mb": round(peak(on_cuda) / 1e6),
+        "mfu": round(used.of(losses["tokens_per_second"]), 4) if losses["tokens_per_second"] else None,
+        "peak_tflops": round(used.peak.flops / 1e12, 3),
+        "peak_source": used.peak.source,
         **losses,
     }
     if first:
@@ -155,6 +173,25 @@ def train(job: TrainingJob, say: Any) -> dict[str, Any]:
             best.drop()
     _part()
     return result
+
+
+def _make_universal(checkpoint: Path) -> None:
+    """By the first process, while the others wait."""
+    import torch.distributed as group
+
+    from preceptor.training.universal import make_universal
+
+    if group.get_rank() == 0:
+        make_universal(checkpoint)
+    group.barrier()
+
+
+def _utilisation(plan: Plan, recipe: Recipe, dtype: Any, processes: int, length: float) -> Utilisation:
+    from preceptor.training.utilisation import Utilisation, flops_per_token, peak_flops
+
+    adapters = 0 if recipe.method.name == "full" else plan.learning
+    shape = plan.config.num_hidden_layers, plan.config.hidden_size
+    return Utilisation(peak_flops(dtype), flops_per_token(plan.weights, adapters, *shape, length), processes)
 
 
 def _tokens(rows: Any) -> int:

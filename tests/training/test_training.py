@@ -16,10 +16,11 @@ from preceptor.models import resolve
 from preceptor.records import Example
 from preceptor.settings import ROOT, TrainingSettings, Workspace
 from preceptor.tables import EXAMPLES, write_examples
-from preceptor.training.checkpoints import MARKER, last_checkpoint, seal_checkpoint
+from preceptor.training.checkpoints import MARKER, last_checkpoint, seal_checkpoint, written_by
 from preceptor.training.data import to_chats
 from preceptor.training.jobs import collect, command, environment, finished_version, plan_job
 from preceptor.training.recipe import Recipe, load_recipe
+from preceptor.training.universal import universal_needed
 from preceptor.versions import make_version
 
 WORDS = "the patient has pain in left knee after fall and takes aspirin for it since two weeks with good effect".split()
@@ -132,7 +133,7 @@ def test_training_learns_and_leaves_a_version_that_is_not_trained_again(undistur
     version = setup.collect()
     assert (version.path / "adapter_model.safetensors").exists()
     assert (version.path / "tokenizer.json").exists()
-    found = finished_version(setup.workspace, setup.base, setup.data, setup.recipe, setup.settings)
+    found = finished_version(setup.workspace, setup.base, setup.data, setup.recipe)
     assert found.name == version.name
 
 
@@ -188,6 +189,7 @@ def test_a_checkpoint_counts_only_whole_and_only_for_its_job(tmp_path):
         folder = tmp_path / f"checkpoint-{step}"
         folder.mkdir()
         (folder / "optimizer.pt").write_bytes(b"x" * step)
+        (folder / "trainer_state.json").write_text("{}")
         seal_checkpoint(folder, "job")
     (tmp_path / "checkpoint-12" / "optimizer.pt").write_bytes(b"x" * 11 + b"y")  # of the same length
     (tmp_path / "checkpoint-16").mkdir()
@@ -195,14 +197,33 @@ def test_a_checkpoint_counts_only_whole_and_only_for_its_job(tmp_path):
     assert last_checkpoint(tmp_path, "another") is None
 
 
-def test_two_processes_with_zero_2_learn_as_one_does(undisturbed, tmp_path):
-    """Two CPU processes over gloo stand for two devices; the first run compiles a small operator."""
-    _, whole = undisturbed
-    result = Setup(tmp_path, processes=2, zero_stage=2).finish()
-    assert result["processes"] == 2
-    assert result["steps"] == 16
-    assert losses(result)[0] == pytest.approx(losses(whole)[0], abs=0.1)
-    assert result["last_loss"] < result["first_loss"] - 0.5
+def test_killed_with_three_processes_under_zero_2_it_goes_on_with_two(undisturbed, tmp_path):
+    """CPU processes over gloo stand for devices; the first run compiles a small operator."""
+    _, alone = undisturbed
+    recipe = {"zero_stage": 2, "batch": SMALL["batch"] | {"tokens": 768}, "max_steps": 8}
+    process, marker = Setup(tmp_path, processes=3, **recipe).start_until_checkpoint()
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert written_by(marker.parent) == (3, 6)
+    result = Setup(tmp_path, processes=2, **recipe).finish()
+    assert result["processes"] == 2 and result["steps"] == 8
+    # The optimizer was carried over: a fresh one would start its warm-up and its moments anew.
+    assert list((marker.parent.parent).glob("checkpoint-*/latest_universal"))
+    assert losses(result)[0] == pytest.approx(losses(alone)[0], abs=0.1)
+    assert len(losses(result)) == 8 and losses(result)[-1] < losses(result)[0] - 0.2
+
+
+def test_other_processes_that_cannot_take_the_same_batch_are_refused(tmp_path):
+    folder = tmp_path / "checkpoint-4"
+    folder.mkdir()
+    seal_checkpoint(folder, "job", processes=2, batch=2)
+    recipe = Recipe(**SMALL)
+    assert not universal_needed(None, recipe, 3)
+    assert not universal_needed(folder, recipe, 2)
+    assert not universal_needed(folder, recipe, 1)  # without ZeRO each process has all of it
+    assert universal_needed(folder, Recipe(**SMALL, zero_stage=1), 1)
+    with pytest.raises(PreceptorError, match="rule other-batch"):
+        universal_needed(folder, recipe, 3)
 
 
 def test_scoring_the_answers_alone_gives_the_loss_and_gradients_of_trl(tmp_path):
