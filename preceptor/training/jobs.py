@@ -19,6 +19,15 @@ from preceptor.training.recipe import Recipe
 from preceptor.versions import DatasetVersion, digest, find_version, make_version, write_atomic
 
 STAGE = "model"
+# Variables of every process that trains: it reaches for no hub, sends no statistics and draws no bars.
+QUIET = {
+    "HF_HUB_OFFLINE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "TQDM_DISABLE": "1",
+    "PYTHONWARNINGS": "ignore",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +56,7 @@ def plan_job(
     experiment_id: str,
 ) -> TrainingJob:
     """Say what is to be trained and write it down for the worker. The same inputs give the same job."""
-    processes = settings.processes or _devices()
+    processes = _processes(settings)
     examples = {d.name: str(d.path) for d in datasets}
     what = _made_from(base, datasets, recipe, processes)
     name = digest(what)[:12]
@@ -108,14 +117,7 @@ def command(job: TrainingJob, launcher: str = "auto", then: Sequence[TrainingJob
 
 def environment(job: TrainingJob) -> dict[str, str]:
     """Variables of the worker's process: offline, quiet, and the cores shared out over the processes."""
-    variables = {
-        "HF_HUB_OFFLINE": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "DO_NOT_TRACK": "true",
-        "TQDM_DISABLE": "1",
-        "PYTHONWARNINGS": "ignore",
-    }
+    variables = dict(QUIET)
     if job.processes > 1:
         variables["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // job.processes))
         if not _cuda_devices():
@@ -131,7 +133,7 @@ def finished_version(
     settings: TrainingSettings,
 ) -> DatasetVersion | None:
     """The model version that this training would give, if it was trained before."""
-    what = _made_from(base, datasets, recipe, settings.processes or _devices())
+    what = _made_from(base, datasets, recipe, _processes(settings))
     return find_version(workspace.models, STAGE, **what)
 
 
@@ -172,6 +174,12 @@ def _made_from(
         "config": {"recipe": recipe.model_dump(mode="json"), "processes": processes},
         "code": VERSION,
     }
+
+
+def _processes(settings: TrainingSettings) -> int:
+    if settings.launcher == "k8s" and settings.kubernetes and not settings.processes:
+        return settings.kubernetes.nodes * max(1, settings.kubernetes.gpus)
+    return settings.processes or _devices()
 
 
 def _cuda_devices() -> int:
