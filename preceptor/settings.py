@@ -7,13 +7,22 @@ key, the file and the line.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from dataclasses import fields
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from preceptor.documents.limits import Limits
 from preceptor.errors import UsageError
@@ -244,11 +253,100 @@ class SynthesisSettings(_Section):
     )
 
 
+# As Kubernetes takes them: a name of an object, an amount such as 64Gi or 500m, a name of a variable.
+ObjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")]
+Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|[MGTPE]|[KMGTPE]i)?$")]
+VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+_SECRET_NAME = re.compile(r"(^|_)(token|secret|password|passphrase|credential|key)s?(_|$)", re.IGNORECASE)
+
+
+class SecretKey(_Section):
+    """Where the cluster keeps a value: the names of a Secret and of a key in it. The value itself is nowhere here."""
+
+    secret: ObjectName
+    key: str = Field(pattern=r"^[-._a-zA-Z0-9]+$")
+
+
+class Toleration(_Section):
+    """A taint that nodes may have."""
+
+    key: str | None = None  # null: any
+    operator: Literal["Exists", "Equal"] = "Exists"
+    value: str | None = None
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None  # null: any
+
+
+class KubernetesSettings(_Section):
+    """How `--launcher k8s` trains in a cluster; docs/training.md#on-kubernetes."""
+
+    image: str = Field(pattern=r"^\S+$")  # one of docker/Dockerfile, of this very version of Preceptor
+    # The home has to lie on this claim: in its folder `sub_path`, and in the pods at `mount_path` (empty: as here).
+    claim: ObjectName
+    sub_path: str = ""
+    mount_path: str = ""
+    namespace: ObjectName = "default"
+    kind: Literal["job", "pytorchjob"] = "job"  # pytorchjob needs Kubeflow's training operator
+    nodes: int = Field(default=1, ge=1)  # pods that train together
+    gpus: int = Field(default=1, ge=0)  # of each pod, and as many processes; 0: one process on the CPU
+    gpu_resource: str = Field(default="nvidia.com/gpu", pattern=r"^[a-z0-9.-]+/[A-Za-z0-9._-]+$")
+    # Of each pod, asked for and not exceeded. What lies in the shared memory counts toward the memory.
+    cpu: Quantity = "8"
+    memory: Quantity = "64Gi"
+    shared_memory: Quantity = "16Gi"
+    scratch: Quantity = "20Gi"  # /tmp, on the node's disk
+    user: int = Field(default=10001, ge=1)  # the owner of the home's files; 10001 is the image's
+    group: int = Field(default=10001, ge=1)
+    service_account: ObjectName | None = None
+    image_pull_secrets: tuple[ObjectName, ...] = ()
+    node_selector: dict[str, str] = Field(default_factory=dict)
+    tolerations: tuple[Toleration, ...] = ()
+    env: dict[VariableName, str] = Field(default_factory=dict)  # such as NCCL's; never a secret
+    secret_env: dict[VariableName, SecretKey] = Field(default_factory=dict)
+    ttl_seconds: int = Field(default=86_400, ge=300)  # that a job which ended is still seen in the cluster
+    backoff_limit: int = Field(default=3, ge=0)  # failures until it gives up; being pushed off a node is none
+    grace_seconds: int = Field(default=600, ge=30)  # for the step and its checkpoint when a pod has to go
+    kubectl: str = "kubectl"  # a name on the PATH, or a file
+    context: str = ""  # of kubectl's configuration; empty: its current one
+    poll_seconds: float = Field(default=5.0, gt=0)
+
+    @field_validator("sub_path")
+    @classmethod
+    def _inside_the_claim(cls, value: str) -> str:
+        if value.startswith("/") or ".." in value.split("/"):
+            raise ValueError("a folder of the claim: without / before it and without ..")
+        return value.strip("/")
+
+    @field_validator("mount_path")
+    @classmethod
+    def _a_place_of_its_own(cls, value: str) -> str:
+        parts = value.split("/")
+        if value and (
+            parts[0] or ":" in value or ".." in parts or parts[1] in ("", "tmp", "dev", "proc", "sys")
+        ):
+            raise ValueError(
+                "an absolute path in the pod, without : and .., and not in /tmp, /dev, /proc or /sys"
+            )
+        return value.rstrip("/")
+
+    @field_validator("env")
+    @classmethod
+    def _no_secrets(cls, value: dict[str, str]) -> dict[str, str]:
+        if named := sorted(name for name in value if _SECRET_NAME.search(name)):
+            raise ValueError(
+                f"{', '.join(named)}: looks like a secret; name where the cluster keeps it, in secret_env"
+            )
+        return value
+
+
 class TrainingSettings(_Section):
     recipe: str = "recipes/train/lora-cpu.yaml"
     overrides: dict[str, Any] = Field(default_factory=dict)
-    launcher: Literal["auto", "local", "torchrun", "deepspeed"] = "auto"
-    processes: int = 0  # 0: one for every device
+    launcher: Literal["auto", "local", "torchrun", "deepspeed", "k8s"] = "auto"
+    processes: int = 0  # 0: one for every device, or as training.kubernetes says
+    hostfile: str = (
+        ""  # several machines by DeepSpeed: a line "name slots=N" each; all see the home at the same path
+    )
+    kubernetes: KubernetesSettings | None = None
 
 
 class EvaluationSettings(_Section):

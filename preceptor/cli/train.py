@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import click
@@ -16,15 +17,25 @@ from preceptor.errors import PreceptorError, UsageError
 @click.command()
 @click.option("--recipe", help="A recipe file [default: the one of the profile].")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a value of the recipe.")
-@click.option("--launcher", type=click.Choice(["auto", "local", "torchrun", "deepspeed"]), default="auto")
-@click.option("--gpus", type=click.IntRange(min=1), help="Processes to train with, one a device.")
+@click.option(
+    "--launcher",
+    type=click.Choice(["auto", "local", "torchrun", "deepspeed", "k8s"]),
+    help="What starts the processes [default: training.launcher].",
+)
+@click.option(
+    "--gpus", type=click.IntRange(min=1), help="Processes to train with, one a device; with k8s of all pods."
+)
+@click.option(
+    "--render", is_flag=True, help="With the launcher k8s: print what the cluster would be given and stop."
+)
 @click.option("--schema", "show_schema", is_flag=True, help="Print the JSON schema of a recipe and stop.")
 @json_option
 def train(
     recipe: str | None,
     changes: tuple[str, ...],
-    launcher: str,
+    launcher: str | None,
     gpus: int | None,
+    render: bool,
     show_schema: bool,
     as_json: bool,
 ) -> None:
@@ -35,12 +46,21 @@ def train(
         click.echo(json.dumps(schema(), indent=1))
         return
     from preceptor.release.registry import experiment, tracking_of
+    from preceptor.training.kubernetes import MANIFESTS
     from preceptor.training.stage import prepare
 
     ours, given = workspace(), settings()
     training = given.training.model_copy(
-        update={"launcher": launcher, "processes": gpus or given.training.processes}
+        update={
+            "launcher": launcher or given.training.launcher,
+            "processes": gpus or given.training.processes,
+        }
     )
+    if render and training.launcher != "k8s":
+        raise UsageError(
+            f"--render prints what a cluster would be given, and the launcher is {training.launcher} (rule nothing-to-render). "
+            "Add --launcher k8s."
+        )
     tracking = tracking_of(ours)
     ours.mlflow.mkdir(parents=True, exist_ok=True)
     prepared = prepare(
@@ -51,11 +71,15 @@ def train(
         recipe_file=os.path.abspath(recipe) if recipe else None,
         overrides=_parsed(changes),
     )
+    if render:
+        click.echo((Path(prepared.job.folder) / MANIFESTS).read_text(), nl=False)
+        return
     if prepared.finished is None:
         # Libraries print to standard output, which belongs to the result.
         done = subprocess.run(prepared.command, env=os.environ | prepared.environment, stdout=2, check=False)
         if done.returncode:
-            raise PreceptorError(
+            kind = UsageError if done.returncode == UsageError.exit_code else PreceptorError
+            raise kind(
                 f"Training stopped with exit code {done.returncode}; its last lines above say why. The same command "
                 "resumes from the last whole checkpoint."
             )

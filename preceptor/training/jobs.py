@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from preceptor.errors import PreceptorError
+from preceptor.errors import PreceptorError, UsageError
 from preceptor.models import ResolvedModel
 from preceptor.settings import TrainingSettings, Workspace
 from preceptor.training import VERSION
@@ -19,6 +20,16 @@ from preceptor.training.recipe import Recipe
 from preceptor.versions import DatasetVersion, digest, find_version, make_version, write_atomic
 
 STAGE = "model"
+_HOST = re.compile(r"(\S+)\s+slots=([1-9]\d*)")
+# Variables of every process that trains: it reaches for no hub, sends no statistics and draws no bars.
+QUIET = {
+    "HF_HUB_OFFLINE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "TQDM_DISABLE": "1",
+    "PYTHONWARNINGS": "ignore",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +58,7 @@ def plan_job(
     experiment_id: str,
 ) -> TrainingJob:
     """Say what is to be trained and write it down for the worker. The same inputs give the same job."""
-    processes = settings.processes or _devices()
+    processes = _processes(settings)
     examples = {d.name: str(d.path) for d in datasets}
     what = _made_from(base, datasets, recipe)
     name = digest(what)[:12]
@@ -74,11 +85,22 @@ def load_job(path: Path) -> TrainingJob:
     return TrainingJob(**json.loads(path.read_text()))
 
 
-def command(job: TrainingJob, launcher: str = "auto", then: Sequence[TrainingJob] = ()) -> list[str]:
-    """The command line that trains: one process, or one for each device under torchrun or DeepSpeed; `then`: jobs that the
-    same process trains afterwards."""
+def command(
+    job: TrainingJob, launcher: str = "auto", then: Sequence[TrainingJob] = (), hostfile: str = ""
+) -> list[str]:
+    """The command line that trains: one process, or one for each device under torchrun or DeepSpeed, by the latter on all
+    machines of a `hostfile`; `then`: jobs that the same process trains afterwards.
+
+    Raises `PreceptorError` for several processes or machines with a launcher that cannot.
+    """
     files = [str(Path(each.folder) / "job.json") for each in (job, *then)]
     worker = ["-m", "preceptor.training.worker", *files]
+    if hostfile and launcher not in ("auto", "deepspeed"):
+        raise PreceptorError(
+            f"training.hostfile is read by the launcher deepspeed, not by {launcher} (rule hostfile-launcher)."
+        )
+    if launcher == "auto" and hostfile:
+        launcher = "deepspeed"
     if launcher == "auto":
         launcher = "torchrun" if job.processes > 1 else "local"
     if launcher == "local":
@@ -92,14 +114,14 @@ def command(job: TrainingJob, launcher: str = "auto", then: Sequence[TrainingJob
             sys.executable,
             "-m",
             "deepspeed.launcher.runner",
-            f"--num_gpus={job.processes}",
+            *(("--hostfile", hostfile) if hostfile else (f"--num_gpus={job.processes}",)),
             "--module",
             *worker[1:],
         ]
     return [
         sys.executable,
         "-m",
-        "torch.distributed.run",
+        "preceptor.training.torchrun",
         "--standalone",
         f"--nproc_per_node={job.processes}",
         *worker,
@@ -108,15 +130,10 @@ def command(job: TrainingJob, launcher: str = "auto", then: Sequence[TrainingJob
 
 def environment(job: TrainingJob) -> dict[str, str]:
     """Variables of the worker's process: offline, quiet, and the cores shared out over the processes."""
-    variables = {
-        "HF_HUB_OFFLINE": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "DO_NOT_TRACK": "true",
-        "TQDM_DISABLE": "1",
-        "PYTHONWARNINGS": "ignore",
-    }
+    variables = dict(QUIET)
     if job.processes > 1:
+        # After SIGTERM the step and its checkpoint may take longer than torchrun's own half a minute.
+        variables["TORCH_ELASTIC_SHUTDOWN_TIMEOUT"] = "600"
         variables["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // job.processes))
         if not _cuda_devices():
             variables["DS_ACCELERATOR"] = "cpu"
@@ -166,6 +183,36 @@ def _made_from(base: ResolvedModel, datasets: list[DatasetVersion], recipe: Reci
     """Not of how many processes: the batch is in tokens, and a run that is resumed may have others."""
     inputs = {"base": base.digest, **{d.stage: d.name for d in datasets}}
     return {"inputs": inputs, "config": {"recipe": recipe.model_dump(mode="json")}, "code": VERSION}
+
+
+def _processes(settings: TrainingSettings) -> int:
+    if settings.launcher == "k8s" and settings.kubernetes and not settings.processes:
+        return settings.kubernetes.nodes * max(1, settings.kubernetes.gpus)
+    if settings.hostfile:
+        return sum(hosts(Path(settings.hostfile)).values())
+    return settings.processes or _devices()
+
+
+def hosts(file: Path) -> dict[str, int]:
+    """The machines of a DeepSpeed hostfile and how many processes each runs. Raises `UsageError` naming file, line and rule."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        raise UsageError(f"{file}: this hostfile cannot be read (rule hostfile-missing).") from None
+    found: dict[str, int] = {}
+    for number, line in enumerate(lines, start=1):
+        said = line.partition("#")[0].strip()
+        if not said:
+            continue
+        match = _HOST.fullmatch(said)
+        if match is None or match[1] in found:
+            raise UsageError(
+                f"{file}, line {number}: a machine, once, and its slots are expected, as in 'node-1 slots=8' (rule hostfile-line)."
+            )
+        found[match[1]] = int(match[2])
+    if not found:
+        raise UsageError(f"{file}: it names no machine (rule hostfile-line).")
+    return found
 
 
 def _cuda_devices() -> int:

@@ -9,6 +9,7 @@ from preceptor.consent import require_usable
 from preceptor.models import ResolvedModel, resolve
 from preceptor.quality import require
 from preceptor.settings import Settings, Workspace, resolve_path
+from preceptor.training import kubernetes
 from preceptor.training.jobs import TrainingJob, collect, command, environment, finished_version, plan_job
 from preceptor.training.notes import notes_version
 from preceptor.training.recipe import Recipe, load_recipe
@@ -55,9 +56,13 @@ def prepare(
     """Resolve the base model, take the newest judged data and plan the job.
 
     `experiment` gives the id of the MLflow experiment; it is asked only if there is something to train.
-    Raises `GateRefused` when the data have no passing verdict (that a check passed in some earlier run is not enough),
+    Raises `UsageError` for a cluster that is not described or cannot have the job (preceptor/training/kubernetes.py),
+    `GateRefused` when the data have no passing verdict (that a check passed in some earlier run is not enough),
     or hold a patient who has opted out since.
     """
+    in_cluster = settings.training.launcher == "k8s"
+    if in_cluster:
+        kubernetes.required(settings.training)
     datasets = []
     for stage, suite in _INPUTS.items():
         version = newest(workspace.data, stage)
@@ -74,13 +79,11 @@ def prepare(
     job = plan_job(
         workspace, base, datasets, recipe, settings.training, tracking_uri, "" if finished else experiment()
     )
-    return Prepared(
-        workspace,
-        base,
-        datasets,
-        recipe,
-        job,
-        command(job, settings.training.launcher),
-        environment(job),
-        finished,
-    )
+    if in_cluster:
+        start, variables = kubernetes.launch(workspace, job, settings.training), {}
+    else:
+        start, variables = (
+            command(job, settings.training.launcher, hostfile=settings.training.hostfile),
+            environment(job),
+        )
+    return Prepared(workspace, base, datasets, recipe, job, start, variables, finished)

@@ -18,7 +18,7 @@ from preceptor.settings import ROOT, TrainingSettings, Workspace
 from preceptor.tables import EXAMPLES, write_examples
 from preceptor.training.checkpoints import MARKER, last_checkpoint, seal_checkpoint, written_by
 from preceptor.training.data import to_chats
-from preceptor.training.jobs import collect, command, environment, finished_version, plan_job
+from preceptor.training.jobs import collect, command, environment, finished_version, hosts, plan_job
 from preceptor.training.recipe import Recipe, load_recipe
 from preceptor.training.universal import universal_needed
 from preceptor.versions import make_version
@@ -61,13 +61,13 @@ def empty_store() -> bytes:
 
 
 class Setup:
-    def __init__(self, home: Path, processes: int = 0, **recipe):
+    def __init__(self, home: Path, processes: int = 0, hostfile: str = "", **recipe):
         import mlflow
 
         self.workspace = Workspace(home)
         self.base = resolve("tiny", self.workspace)
         self.recipe = Recipe(**(SMALL | recipe))
-        self.settings = TrainingSettings(processes=processes)
+        self.settings = TrainingSettings(processes=processes, hostfile=hostfile)
 
         def write(folder):
             write_examples(folder / EXAMPLES, examples())
@@ -211,6 +211,36 @@ def test_killed_with_three_processes_under_zero_2_it_goes_on_with_two(undisturbe
     assert list((marker.parent.parent).glob("checkpoint-*/latest_universal"))
     assert losses(result)[0] == pytest.approx(losses(alone)[0], abs=0.1)
     assert len(losses(result)) == 8 and losses(result)[-1] < losses(result)[0] - 0.2
+
+
+def test_a_hostfile_starts_deepspeed_on_all_its_machines(tmp_path):
+    file = tmp_path / "hosts"
+    file.write_text("node-1 slots=8  # the first\n\nnode-2 slots=4\n")
+    assert hosts(file) == {"node-1": 8, "node-2": 4}
+    setup = Setup(tmp_path, hostfile=str(file))
+    assert setup.job.processes == 12
+    line = command(setup.job, hostfile=str(file))
+    assert line[1:5] == ["-m", "deepspeed.launcher.runner", "--hostfile", str(file)]
+    assert not any(part.startswith("--num_gpus") for part in line)
+    with pytest.raises(PreceptorError, match="rule hostfile-launcher"):
+        command(setup.job, "torchrun", hostfile=str(file))
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("node-1\n", "line 1: .* hostfile-line"),
+        ("a slots=2\na slots=2\n", "line 2"),
+        ("# none\n", "names no machine"),
+        (None, "hostfile-missing"),
+    ],
+)
+def test_a_wrong_hostfile_is_named_by_line(tmp_path, text, rule):
+    file = tmp_path / "hosts"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(UsageError, match=rule):
+        hosts(file)
 
 
 def test_other_processes_that_cannot_take_the_same_batch_are_refused(tmp_path):
