@@ -1,3 +1,3 @@
 """Is there enough data to train on, and what would more of it buy?"""
 
-VERSION = "1"
+VERSION = "2"

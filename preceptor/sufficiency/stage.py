@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from preceptor.progress import Progress, silent
 from preceptor.quality import require
 from preceptor.settings import Settings, Workspace, resolve_path
 from preceptor.sufficiency import VERSION
-from preceptor.sufficiency.learning_curve import FRACTIONS, measure
+from preceptor.sufficiency.learning_curve import FRACTIONS, Measured, measure
 from preceptor.sufficiency.plot import learning_curve
 from preceptor.sufficiency.verdict import sufficiency
 from preceptor.tables import DOCUMENTS, EXAMPLES, read_documents, read_examples
@@ -45,9 +45,9 @@ def assess(
     base = resolve(settings.base_model, workspace) if with_curve else None
 
     def write(folder: Path) -> dict[str, Any]:
-        points: Sequence[tuple[int, float]] = ()
+        measured = Measured([], {})
         if base is not None:
-            points = measure(
+            measured = measure(
                 workspace,
                 base,
                 curated,
@@ -61,9 +61,12 @@ def assess(
         sources = [load(workspace.data, stage, name) for stage, name in curated.manifest["inputs"].items()]
         documents = {d.document_ref: d for source in sources for d in read_documents(source.path / DOCUMENTS)}
         examples = read_examples(curated.path / EXAMPLES)
-        found = sufficiency(examples, documents, points, chosen.min_effective)
+        found = sufficiency(examples, documents, measured.points, chosen.min_effective, measured.by_task)
         write_atomic(folder / VERDICT, json.dumps(found, indent=1) + "\n")
-        write_atomic(folder / PLOT, learning_curve(found["curve"]))
+        write_atomic(
+            folder / PLOT,
+            learning_curve(found["curve"], {t: facts["curve"] for t, facts in found["tasks"].items()}),
+        )
         return found
 
     return make_version(

@@ -20,11 +20,13 @@ def sufficiency(
     documents: Mapping[str, DeidentifiedDocument],
     points: Sequence[tuple[int, float]],
     min_effective: int,
+    points_of: Mapping[str, Sequence[tuple[int, float]]] | None = None,
 ) -> dict[str, Any]:
     """What is there and what it is good for.
 
-    `points`: (training examples, validation loss) of the recipe at growing fractions; may be empty. Returns
-    `{tasks: {task: …, verdict, advice}, curve}`; a verdict is `too few`, `enough`, `more would help` or `cannot tell`.
+    `points`: (training examples, validation loss) of the recipe at growing fractions of all use cases together, `points_of` each by
+    itself; may be empty. Returns `{tasks: {task: …, curve, verdict, advice}, curve}`; a verdict is `too few`, `enough`, `more
+    would help` or `cannot tell`, by the use case's own curve.
     """
     law = fit(points)
     total = sum(e.split == "train" for e in examples)
@@ -35,8 +37,10 @@ def sufficiency(
     tasks = {}
     for task, of in sorted(by_task.items()):
         facts = _task(of, documents)
-        verdict, advice = _verdict(facts, curve, min_effective)
-        tasks[task] = {**facts, "verdict": verdict, "advice": advice}
+        mine = (points_of or {}).get(task, ())
+        own = _curve(fit(mine), mine, facts["train"])
+        verdict, advice = _verdict(facts, own, min_effective)
+        tasks[task] = {**facts, "curve": own, "verdict": verdict, "advice": advice}
     return {"tasks": tasks, "curve": curve}
 
 

@@ -28,11 +28,13 @@ _COLUMNS = [
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """A `datasets.Dataset` to train and one to validate on, and how many training rows were too long to be shown."""
+    """A `datasets.Dataset` to train and one to validate on, how many training rows were too long to be shown, and of
+    answers the use case of each validation row."""
 
     train: Any
     validation: Any
     too_long: int
+    tasks: tuple[str, ...] = ()
 
 
 def material(folders: list[Path], recipe: Recipe, tokenizer: Any) -> Material:
@@ -42,16 +44,21 @@ def material(folders: list[Path], recipe: Recipe, tokenizer: Any) -> Material:
     """
     if recipe.objective == "notes":
         return Material(load_notes(folders, "train"), load_notes(folders, "validation"), 0)
-    convert = to_preferences if recipe.objective == "preferences" else to_chats
+    longest = recipe.batch.max_length
     shown = sampled(load_examples(folders, "train"), recipe.sampling, recipe.seed)
-    train, too_long = convert(shown, tokenizer, recipe.batch.max_length)
-    held_out, _ = convert(load_examples(folders, "validation"), tokenizer, recipe.batch.max_length)
-    if recipe.objective == "preferences" and not len(train):
+    held_out = load_examples(folders, "validation")
+    if recipe.objective == "answers":
+        train, too_long = to_chats(shown, tokenizer, longest)
+        kept, _ = _fitting(held_out, tokenizer, longest)
+        return Material(train, _chats(kept), too_long, tuple(row["task"] for row in kept))
+    train, too_long = to_preferences(shown, tokenizer, longest)
+    validation, _ = to_preferences(held_out, tokenizer, longest)
+    if not len(train):
         raise PreceptorError(
             "No training example has been corrected by a clinician (rule no-preferences): `preceptor data review` takes "
             "corrections."
         )
-    return Material(train, held_out, too_long)
+    return Material(train, validation, too_long)
 
 
 def load_notes(folders: list[Path], split: str) -> Any:
@@ -108,22 +115,34 @@ def to_chats(rows: Sequence[Mapping[str, Any]], tokenizer: Any, max_length: int)
     A row longer than `max_length` tokens is left out and counted: cut off, it would teach half an answer, or lose
     its answer whole and vanish without a word inside the trainer.
     """
-    from datasets import Dataset
+    kept, too_long = _fitting(rows, tokenizer, max_length)
+    return _chats(kept), too_long
 
-    kept, too_long = [], 0
-    for row in rows:
-        chat = {
-            "prompt": [{"role": "user", "content": row["prompt"]}],
-            "completion": [{"role": "assistant", "content": row["answer"]}],
-        }
-        ids = tokenizer.apply_chat_template(chat["prompt"] + chat["completion"], return_dict=False)
-        if len(ids) > max_length:
-            too_long += 1
-        else:
-            kept.append(chat)
+
+def _fitting(
+    rows: Sequence[Mapping[str, Any]], tokenizer: Any, max_length: int
+) -> tuple[list[Mapping[str, Any]], int]:
+    def length(row: Mapping[str, Any]) -> int:
+        chat = _chat(row)
+        return len(tokenizer.apply_chat_template(chat["prompt"] + chat["completion"], return_dict=False))
+
+    kept = [row for row in rows if length(row) <= max_length]
     if rows and not kept:
         raise PreceptorError(
             f"All {len(rows)} examples are longer than {max_length} tokens (rule example-too-long). Raise "
             "batch.max_length in the recipe."
         )
-    return Dataset.from_list(kept), too_long
+    return kept, len(rows) - len(kept)
+
+
+def _chats(rows: Sequence[Mapping[str, Any]]) -> Any:
+    from datasets import Dataset
+
+    return Dataset.from_list([_chat(row) for row in rows])
+
+
+def _chat(row: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
+    return {
+        "prompt": [{"role": "user", "content": row["prompt"]}],
+        "completion": [{"role": "assistant", "content": row["answer"]}],
+    }

@@ -26,7 +26,7 @@ from preceptor.training.recipe import Recipe
 from preceptor.versions import checkout_commit, write_atomic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from preceptor.training.memory import Plan
     from preceptor.training.utilisation import Utilisation
@@ -141,6 +141,9 @@ def train(job: TrainingJob, say: Any) -> dict[str, Any]:
     )
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     losses = watcher.finish(trainer)
+    by_task = (
+        _losses_by_task(trainer, given.tasks) if recipe.stopping.keep == "last" and job.processes == 1 else {}
+    )
     best, first = watcher.kept_best, trainer.is_world_process_zero()
     if best is None:
         _save(trainer, tokenizer, recipe, folder / "trained")
@@ -166,6 +169,7 @@ def train(job: TrainingJob, say: Any) -> dict[str, Any]:
         "peak_tflops": round(used.peak.flops / 1e12, 3),
         "peak_source": used.peak.source,
         **losses,
+        "validation_loss_by_task": by_task,
     }
     if first:
         write_atomic(folder / "result.json", json.dumps(result, indent=1))
@@ -192,6 +196,20 @@ def _utilisation(plan: Plan, recipe: Recipe, dtype: Any, processes: int, length:
     adapters = 0 if recipe.method.name == "full" else plan.learning
     shape = plan.config.num_hidden_layers, plan.config.hidden_size
     return Utilisation(peak_flops(dtype), flops_per_token(plan.weights, adapters, *shape, length), processes)
+
+
+def _losses_by_task(trainer: Any, tasks: Sequence[str]) -> dict[str, float]:
+    """The mean loss on each use case's validation examples, with the weights as they are."""
+    import torch
+
+    found: dict[str, list[float]] = {}
+    model = trainer.model.eval()
+    with torch.no_grad():
+        # A batch is one example, and they come in the order of the data.
+        for task, batch in zip(tasks, trainer.get_eval_dataloader() if tasks else (), strict=True):
+            loss = trainer.compute_loss(model, trainer._prepare_inputs(batch))
+            found.setdefault(task, []).append(float(loss))
+    return {task: sum(losses) / len(losses) for task, losses in found.items()}
 
 
 def _tokens(rows: Any) -> int:

@@ -175,6 +175,8 @@ def test_the_learning_curve_is_measured_and_kept(run):
     assert len(sizes) == 4
     assert sizes == sorted(sizes)
     assert sizes[-1] == sum(facts["train"] for facts in found["tasks"].values())
+    validated = [facts["curve"]["points"] for facts in found["tasks"].values() if facts["curve"]["points"]]
+    assert validated and all(1 <= len(points) <= 4 for points in validated)
     assert {facts["verdict"] for facts in found["tasks"].values()} <= {
         "cannot tell",
         "more would help",

@@ -22,8 +22,9 @@ def example(n, split="train", task="summary", text=None, codes=(), note_type="le
     return document, Example(f"e-{n}", task, split, f"p-{n}", (f"d-{n}",), "general", text, "Answer.")
 
 
-def assessed(made, points=(), least=5):
-    return sufficiency([e for _, e in made], {d.document_ref: d for d, _ in made}, points, least)
+def assessed(made, points=(), least=5, by_task=None):
+    documents = {d.document_ref: d for d, _ in made}
+    return sufficiency([e for _, e in made], documents, points, least, by_task)
 
 
 def test_a_power_law_is_found_again_and_says_what_twice_the_data_buys():
@@ -71,9 +72,22 @@ def test_copies_do_not_count_and_too_few_is_said_with_what_to_do_first():
     ],
 )
 def test_the_curve_decides(points, verdict):
-    found = assessed([example(n) for n in range(50)], points)
+    found = assessed([example(n) for n in range(50)], points, by_task={"summary": points})
     assert found["tasks"]["summary"]["verdict"] == verdict
-    assert learning_curve(found["curve"]).startswith(b"\x89PNG")
+    assert learning_curve(found["curve"], {"summary": found["tasks"]["summary"]["curve"]}).startswith(
+        b"\x89PNG"
+    )
+
+
+def test_each_use_case_is_judged_by_its_own_curve():
+    made = [*(example(n) for n in range(50)), *(example(n, task="own") for n in range(50, 100))]
+    learning, flat = [(n, law(n)) for n in SIZES], [(n, 1.2 + 3.0 * n**-2.0) for n in SIZES]
+    found = assessed(made, learning, by_task={"summary": learning, "own": flat})
+    assert found["tasks"]["summary"]["verdict"] == "more would help"
+    assert found["tasks"]["own"]["verdict"] == "enough"
+    assert found["curve"]["now"] == 100 and found["tasks"]["own"]["curve"]["now"] == 50
+    without = assessed(made, learning, by_task={"summary": learning})
+    assert without["tasks"]["own"]["verdict"] == "cannot tell"
 
 
 def test_coverage_of_codes_and_note_types_of_the_test_split():
