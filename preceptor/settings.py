@@ -493,6 +493,7 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
     if not path.is_file():
         raise UsageError(f"There is no configuration file {path}.")
     lines: dict[tuple[str, ...], int] = {}
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where libyaml is
 
     def walk(node: Any, at: tuple[str, ...]) -> None:
         if isinstance(node, yaml.MappingNode):
@@ -503,8 +504,8 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
 
     try:
         text = path.read_text(encoding="utf-8")
-        walk(yaml.compose(text, Loader=yaml.SafeLoader), ())
-        values = yaml.safe_load(text) or {}
+        walk(yaml.compose(text, Loader=loader), ())
+        values = yaml.load(text, Loader=loader) or {}
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise UsageError(f"{path}, line {line}: this is not valid YAML ({error.problem}).") from None

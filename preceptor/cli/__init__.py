@@ -20,6 +20,7 @@ COMMANDS = {
     "vault": ("preceptor.cli.vault", "vault", "The encrypted vault: state, check, key rotation, audit log."),
     "deid": ("preceptor.cli.deid", "deid", "De-identify notes outside the pipeline, and score it."),
     "data": ("preceptor.cli.data", "data", "The data set versions."),
+    "size": ("preceptor.cli.size", "size", "Which GPUs, how long, what it costs; rent or buy."),
     "models": ("preceptor.cli.models", "models", "The base-model catalogue."),
     "train": ("preceptor.cli.train", "train", "One fine-tuning run outside the UI."),
     "evaluate": ("preceptor.cli.evaluate", "evaluate", "Score arms on the same cases."),

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from preceptor.errors import UsageError
 from preceptor.settings import Settings, Workspace, default_home, load_settings
 
 json_option = click.option(
@@ -47,3 +48,16 @@ def columns(rows: Sequence[Sequence[Any]], header: Sequence[str]) -> str:
     lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells]
     lines.insert(1, "  ".join("-" * w for w in widths))
     return "\n".join(lines)
+
+
+def set_values(changes: Sequence[str]) -> dict[str, Any]:
+    """The values that options `--set KEY=VALUE` give, read as YAML. Raises `UsageError` for one without `=`."""
+    import yaml
+
+    result = {}
+    for change in changes:
+        key, equals, value = change.partition("=")
+        if not equals:
+            raise UsageError(f"--set takes KEY=VALUE; {change!r} has no '='.")
+        result[key] = yaml.safe_load(value)
+    return result

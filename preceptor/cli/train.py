@@ -6,11 +6,10 @@ import json
 import os
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import click
 
-from preceptor.cli._common import emit, json_option, settings, workspace
+from preceptor.cli._common import emit, json_option, set_values, settings, workspace
 from preceptor.errors import PreceptorError, UsageError
 
 
@@ -69,7 +68,7 @@ def train(
         tracking.uri,
         lambda: experiment(tracking, "training"),
         recipe_file=os.path.abspath(recipe) if recipe else None,
-        overrides=_parsed(changes),
+        overrides=set_values(changes),
     )
     if render:
         click.echo((Path(prepared.job.folder) / MANIFESTS).read_text(), nl=False)
@@ -86,17 +85,3 @@ def train(
     version = prepared.collect()
     facts = {"version": version.name, "path": str(version.path), "reused": version.reused, **version.facts}
     emit(facts, as_json, "\n".join(f"{key}: {value}" for key, value in facts.items()))
-
-
-def _parsed(changes: tuple[str, ...]) -> dict[str, Any]:
-    import yaml
-
-    result = {}
-    for change in changes:
-        key, equals, value = change.partition("=")
-        if not equals:
-            raise UsageError(
-                f"--set takes KEY=VALUE, such as optimizer.learning_rate=2e-4; {change!r} has no '='."
-            )
-        result[key] = yaml.safe_load(value)
-    return result

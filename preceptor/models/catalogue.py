@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from preceptor.errors import UsageError
+from preceptor.models.architecture import Architecture
 from preceptor.settings import ROOT, describe, read_yaml
 
 CATALOGUE = ROOT / "recipes" / "base-models.yaml"
@@ -23,6 +24,7 @@ class CatalogueEntry(BaseModel):
     context: int  # tokens
     note: str = ""
     sha256: str | None = None  # of the weights file as delivered
+    architecture: Architecture | None = None  # None: its config.json says it
 
 
 def load_catalogue(path: Path = CATALOGUE) -> dict[str, CatalogueEntry]:

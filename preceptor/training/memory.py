@@ -13,7 +13,7 @@ from typing import Any
 from preceptor.training.recipe import Method, Recipe
 
 _MOMENTS = 2  # of Adam, for each weight that learns
-_NF4 = 0.5 + 0.127 / 8  # bytes a weight with double quantisation (Dettmers et al. 2023)
+NF4 = 0.5 + 0.127 / 8  # bytes a weight with double quantisation (Dettmers et al. 2023)
 _LAYER = (
     34 / 2
 )  # activations of a layer, in values a token and hidden unit: Korthikanti et al. count 34 bytes in 16 bits
@@ -130,7 +130,7 @@ def estimate(
     learned_in = bytes_a_value if whole or quantised else 4
     tied = getattr(config, "tie_word_embeddings", False)
     embedding = config.vocab_size * config.hidden_size * (1 if tied else 2)
-    kept = (weights - embedding) * _NF4 + embedding * bytes_a_value if quantised else weights * bytes_a_value
+    kept = (weights - embedding) * NF4 + embedding * bytes_a_value if quantised else weights * bytes_a_value
     kept += 0 if whole else learning * learned_in
     tokens, layers = recipe.batch.max_length, config.num_hidden_layers
     given = (

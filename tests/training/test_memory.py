@@ -7,7 +7,9 @@ import torch
 from peft import get_peft_model
 from transformers import AutoModelForCausalLM
 
-from preceptor.models import resolve
+from preceptor.models import read_architecture, resolve
+from preceptor.planning.adapters import learned
+from preceptor.planning.plan import Plan
 from preceptor.settings import Workspace
 from preceptor.training import memory
 from preceptor.training.memory import plan, skeleton
@@ -37,6 +39,13 @@ def test_the_weights_that_learn_are_those_that_peft_makes(base, method):
     made = get_peft_model(model, adapter(method)) if method.name != "full" else model
     learning = sum(p.numel() for p in made.parameters() if p.requires_grad)
     assert skeleton(base, method)[1:] == (every, learning)
+
+
+@pytest.mark.parametrize("name", ["lora", "dora", "full", "prompt"])
+def test_planning_counts_the_same_without_loading_a_model(base, name):
+    method = Method(name=name, rank=4, virtual_tokens=5)
+    planned = learned(read_architecture(base), Plan(name, rank=4, virtual_tokens=5))
+    assert planned == skeleton(base, method)[2]
 
 
 def of(base, processes=1, **recipe):
