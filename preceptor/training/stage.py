@@ -44,6 +44,21 @@ class Prepared:
         return collect(self.workspace, self.job, self.base, self.datasets, self.recipe)
 
 
+def judged_data(workspace: Workspace, settings: Settings) -> list[DatasetVersion]:
+    """The newest curated and synthetic examples, to learn from.
+
+    Raises `GateRefused` when they have no passing verdict (that a check passed in some earlier run is not enough), or hold
+    a patient who has opted out since.
+    """
+    datasets = []
+    for stage, suite in _INPUTS.items():
+        version = newest(workspace.data, stage)
+        require(workspace.data, suite, version.name)
+        datasets.append(version)
+    require_usable(workspace, settings.intake, datasets, "Training")
+    return datasets
+
+
 def prepare(
     workspace: Workspace,
     settings: Settings,
@@ -55,15 +70,9 @@ def prepare(
     """Resolve the base model, take the newest judged data and plan the job.
 
     `experiment` gives the id of the MLflow experiment; it is asked only if there is something to train.
-    Raises `GateRefused` when the data have no passing verdict (that a check passed in some earlier run is not enough),
-    or hold a patient who has opted out since.
+    Raises `GateRefused` for data that `judged_data` refuses.
     """
-    datasets = []
-    for stage, suite in _INPUTS.items():
-        version = newest(workspace.data, stage)
-        require(workspace.data, suite, version.name)
-        datasets.append(version)
-    require_usable(workspace, settings.intake, datasets, "Training")
+    datasets = judged_data(workspace, settings)
     recipe = load_recipe(
         resolve_path(recipe_file or settings.training.recipe), settings.training.overrides | (overrides or {})
     )
