@@ -45,14 +45,19 @@ def quiet(function: Callable[P, R]) -> Callable[P, R]:
     return wrapped
 
 
-def progress(context: dg.AssetExecutionContext, what: str) -> Progress:
-    """Progress to standard error, for whoever ran `preceptor run`, and to the run's log in the UI."""
+def teller(context: dg.AssetExecutionContext) -> Callable[[str], None]:
+    """Lines to standard error, for whoever ran a job there, and to the run's log in the UI."""
 
     def say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
         context.log.info(line)
 
-    return reporter(f"  {what}", say)
+    return say
+
+
+def progress(context: dg.AssetExecutionContext, what: str) -> Progress:
+    """Progress to where `teller` tells."""
+    return reporter(f"  {what}", teller(context))
 
 
 def table(

@@ -6,7 +6,7 @@ import warnings
 
 import dagster as dg
 
-from assets import curated, deidentified, evaluation, model, monitoring, raw, release, synthetic
+from assets import curated, deidentified, evaluation, model, monitoring, raw, release, search, synthetic
 from pipelines.checks import CHECKS
 from pipelines.jobs import JOBS
 from pipelines.schedules import SCHEDULES
@@ -18,7 +18,7 @@ warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules(
-        [raw, deidentified, curated, synthetic, model, evaluation, release, monitoring]
+        [raw, deidentified, curated, synthetic, model, search, evaluation, release, monitoring]
     ),
     asset_checks=CHECKS,
     jobs=JOBS,

@@ -11,12 +11,13 @@ from assets.evaluation import evaluation_report
 from assets.model import fine_tuned_model
 from assets.monitoring import drift_report
 from assets.release import candidate_version, champion
+from assets.search import recipe_search
 from assets.synthetic import synthetic_examples
 from resources import WorkspaceResource
 
 pipeline = dg.define_asset_job(
     "pipeline",
-    selection=dg.AssetSelection.all() - dg.AssetSelection.assets(champion, phi_tagger),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.assets(champion, phi_tagger, recipe_search),
     description="The main job: a batch of raw documents in, an evaluated candidate that waits for approval out.",
 )
 
@@ -81,4 +82,10 @@ tagger_training = dg.define_asset_job(
     description="Train the tagger of identifiers again, from our annotated notes and the hospital's own.",
 )
 
-JOBS: list[Any] = [pipeline, tagger_training, retraining, promotion, monitoring, rollback]
+searching = dg.define_asset_job(
+    "recipe_search",
+    selection=dg.AssetSelection.assets(recipe_search),
+    description="Look for a better recipe by brief trainings on the newest data. What trains models goes on as it is set.",
+)
+
+JOBS: list[Any] = [pipeline, tagger_training, searching, retraining, promotion, monitoring, rollback]

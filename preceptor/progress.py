@@ -30,11 +30,12 @@ def reporter(stage: str, say: Callable[[str], None] | None = None, every: float 
             return
         last = now
         left = (now - started) / done * (total - done) if done else 0.0
-        ending = f", {_clock(left)} left" if done < total else f", took {_clock(now - started)}"
+        ending = f", {clock(left)} left" if done < total else f", took {clock(now - started)}"
         tell(f"{stage}: {done}/{total}{ending}")
 
     return progress
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Seconds as minutes and seconds: `2:05`."""
     return f"{int(seconds // 60)}:{int(seconds % 60):02d}"

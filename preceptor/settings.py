@@ -349,6 +349,13 @@ class TrainingSettings(_Section):
     kubernetes: KubernetesSettings | None = None
 
 
+class SearchSettings(_Section):
+    """Of `preceptor search` and the asset `recipe_search`; nothing else searches."""
+
+    space: str = "recipes/search/lora.yaml"
+    trials: int = Field(default=0, ge=0)  # 0: as many as the space says
+
+
 class EvaluationSettings(_Section):
     arms: tuple[str, ...] = ARMS
     max_cases: int = 0  # 0: all of the test split; else the first by case id
@@ -405,6 +412,7 @@ class Settings(_Section):
     sufficiency: SufficiencySettings = SufficiencySettings()
     synthesis: SynthesisSettings = SynthesisSettings()
     training: TrainingSettings = TrainingSettings()
+    search: SearchSettings = SearchSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     gates: GateSettings = GateSettings()
     release: ReleaseSettings = ReleaseSettings()
@@ -421,6 +429,7 @@ class Workspace:
         self.data = self.home / "data"
         self.models = self.home / "models"
         self.training = self.home / "training"
+        self.searches = self.home / "searches"
         self.reports = self.home / "reports"
         self.mlflow = self.home / "mlflow"
         self.release = self.home / "release"

@@ -23,6 +23,7 @@ COMMANDS = {
     "size": ("preceptor.cli.size", "size", "Which GPUs, how long, what it costs; rent or buy."),
     "models": ("preceptor.cli.models", "models", "The base-model catalogue."),
     "train": ("preceptor.cli.train", "train", "One fine-tuning run outside the UI."),
+    "search": ("preceptor.cli.search", "search", "Look for a better recipe by brief trainings."),
     "evaluate": ("preceptor.cli.evaluate", "evaluate", "Score arms on the same cases."),
     "release": ("preceptor.cli.release", "release", "Versions: approve, promote, roll back, verify."),
     "monitor": ("preceptor.cli.monitor", "monitor", "Drift, and what it would trigger."),

@@ -6,6 +6,8 @@ import errno
 
 from preceptor.errors import PreceptorError
 
+FAILURE = "failure.txt"  # in the folder of a job whose last run failed: the reason
+
 # What torch and safetensors say when a write does not go through; the first two were seen on a full disk.
 _FULL = (
     "iostream error",

@@ -7,10 +7,10 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from preceptor.errors import PreceptorError, UsageError
 from preceptor.models import ResolvedModel
@@ -30,11 +30,17 @@ QUIET = {
     "TQDM_DISABLE": "1",
     "PYTHONWARNINGS": "ignore",
 }
+DONE: Final = "preceptor: the job is done"  # what a worker answers that is given jobs on standard input
+PRUNED: Final = "pruned"  # what `ended` of a result begins with where a ceiling was passed
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingJob:
-    """Everything the worker needs, as plain values. `digest` names the work; its folder keeps the checkpoints."""
+    """Everything the worker needs, as plain values. `digest` names the work; its folder keeps the checkpoints.
+
+    Of a trial of a search: `parent_run` is the search's MLflow run, `ceilings` the validation loss (nats) at a step above
+    which it is given up.
+    """
 
     digest: str
     folder: str
@@ -46,6 +52,8 @@ class TrainingJob:
     processes: int
     tracking_uri: str
     experiment_id: str
+    parent_run: str = ""
+    ceilings: dict[str, float] = field(default_factory=dict)  # JSON has no other keys than text
 
 
 def plan_job(
@@ -56,13 +64,19 @@ def plan_job(
     settings: TrainingSettings,
     tracking_uri: str,
     experiment_id: str,
+    within: Path | None = None,
+    parent_run: str = "",
+    ceilings: Mapping[int, float] | None = None,
 ) -> TrainingJob:
-    """Say what is to be trained and write it down for the worker. The same inputs give the same job."""
+    """Say what is to be trained and write it down for the worker. The same inputs give the same job.
+
+    It works in a folder below `within`; None: the workspace's folder of trainings.
+    """
     processes = _processes(settings)
     examples = {d.name: str(d.path) for d in datasets}
     what = _made_from(base, datasets, recipe)
     name = digest(what)[:12]
-    folder = workspace.training / name
+    folder = (within or workspace.training) / name
     folder.mkdir(parents=True, exist_ok=True)
     job = TrainingJob(
         digest=name,
@@ -75,6 +89,8 @@ def plan_job(
         processes=processes,
         tracking_uri=tracking_uri,
         experiment_id=experiment_id,
+        parent_run=parent_run,
+        ceilings={str(step): loss for step, loss in (ceilings or {}).items()},
     )
     write_atomic(folder / "job.json", json.dumps(asdict(job), indent=1))
     return job
@@ -126,6 +142,11 @@ def command(
         f"--nproc_per_node={job.processes}",
         *worker,
     ]
+
+
+def serving_command() -> list[str]:
+    """The command line of one process that trains the jobs whose files it is given on standard input."""
+    return [sys.executable, "-m", "preceptor.training.worker", "-"]
 
 
 def environment(job: TrainingJob) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -156,19 +157,24 @@ def schema() -> dict[str, Any]:
     return Recipe.model_json_schema()
 
 
+def laid_on(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a recipe with `changes` (nested, or with dotted keys) on top."""
+    for key, value in changes.items():
+        nested: Any = value
+        for part in reversed(key.split(".")):
+            nested = {part: nested}
+        values = merge(values, nested)
+    return values
+
+
 def load_recipe(path: Path, overrides: dict[str, Any] | None = None) -> Recipe:
     """Return a recipe with `overrides` (nested, or with dotted keys) on top.
 
     Raises `UsageError` naming key, file and line.
     """
     values, lines = read_yaml(path)
-    for key, value in (overrides or {}).items():
-        nested: Any = value
-        for part in reversed(key.split(".")):
-            nested = {part: nested}
-        values = merge(values, nested)
     try:
-        return Recipe(**values)
+        return Recipe(**laid_on(values, overrides or {}))
     except ValidationError as error:
         origins = {key: f"{path}, line {line}" for key, line in lines.items()}
         raise UsageError(describe(error, origins)) from None

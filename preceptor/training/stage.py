@@ -45,6 +45,21 @@ class Prepared:
         return collect(self.workspace, self.job, self.base, self.datasets, self.recipe)
 
 
+def judged_data(workspace: Workspace, settings: Settings) -> list[DatasetVersion]:
+    """The newest curated and synthetic examples, to learn from.
+
+    Raises `GateRefused` when they have no passing verdict (that a check passed in some earlier run is not enough), or hold
+    a patient who has opted out since.
+    """
+    datasets = []
+    for stage, suite in _INPUTS.items():
+        version = newest(workspace.data, stage)
+        require(workspace.data, suite, version.name)
+        datasets.append(version)
+    require_usable(workspace, settings.intake, datasets, "Training")
+    return datasets
+
+
 def prepare(
     workspace: Workspace,
     settings: Settings,
@@ -57,18 +72,12 @@ def prepare(
 
     `experiment` gives the id of the MLflow experiment; it is asked only if there is something to train.
     Raises `UsageError` for a cluster that is not described or cannot have the job (preceptor/training/kubernetes.py),
-    `GateRefused` when the data have no passing verdict (that a check passed in some earlier run is not enough),
-    or hold a patient who has opted out since.
+    `GateRefused` for data that `judged_data` refuses.
     """
     in_cluster = settings.training.launcher == "k8s"
     if in_cluster:
         kubernetes.required(settings.training)
-    datasets = []
-    for stage, suite in _INPUTS.items():
-        version = newest(workspace.data, stage)
-        require(workspace.data, suite, version.name)
-        datasets.append(version)
-    require_usable(workspace, settings.intake, datasets, "Training")
+    datasets = judged_data(workspace, settings)
     recipe = load_recipe(
         resolve_path(recipe_file or settings.training.recipe), settings.training.overrides | (overrides or {})
     )

@@ -16,7 +16,7 @@ from transformers import TrainerCallback
 from preceptor.training.best import Best
 from preceptor.training.checkpoints import seal_checkpoint
 from preceptor.training.failures import Diverged, Interrupted
-from preceptor.training.jobs import TrainingJob
+from preceptor.training.jobs import PRUNED, TrainingJob
 from preceptor.training.memory import peak
 from preceptor.training.recipe import Recipe
 from preceptor.training.utilisation import Utilisation
@@ -129,6 +129,10 @@ class Watcher(TrainerCallback):
         losses = [row["eval_loss"] for row in state.log_history if "eval_loss" in row]
         if stopping.patience and len(losses) - 1 - losses.index(min(losses)) >= stopping.patience:
             self._stopped = f"no lower validation loss in {stopping.patience} evaluations"
+            control.should_training_stop = True
+        ceiling = self._job.ceilings.get(str(state.global_step))
+        if ceiling is not None and min(losses) > ceiling and state.global_step < state.max_steps:
+            self._stopped = f"{PRUNED}: above {ceiling:.4f}, the median of earlier trials at this step"
             control.should_training_stop = True
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:

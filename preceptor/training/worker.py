@@ -1,16 +1,20 @@
-"""The process that trains: `python -m preceptor.training.worker JOB.json…`, alone or under torchrun or DeepSpeed.
+"""The process that trains: `python -m preceptor.training.worker JOB.json…`, alone or under torchrun or DeepSpeed; with `-`
+for a file the jobs come line by line on standard input, and a line DONE answers each.
 
 It resumes by itself from the last whole checkpoint, tells MLflow loss and speed while it runs, and Dagster (when
-started through Pipes) its progress. What it leaves in the job's folder: `trained/` and, last of all, `result.json`.
+started through Pipes) its progress. What it leaves in the job's folder: `trained/` and, last of all, `result.json`; or
+`failure.txt`.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
+import signal
 import sys
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +23,8 @@ from preceptor.errors import PreceptorError
 from preceptor.locks import exclusive
 from preceptor.tables import EXAMPLES
 from preceptor.training.checkpoints import last_checkpoint
-from preceptor.training.failures import Interrupted, reason
-from preceptor.training.jobs import TrainingJob, load_job
+from preceptor.training.failures import FAILURE, Interrupted, reason
+from preceptor.training.jobs import DONE, TrainingJob, load_job
 from preceptor.training.notes import NOTES
 from preceptor.training.recipe import Recipe
 from preceptor.versions import checkout_commit, write_atomic
@@ -33,13 +37,23 @@ if TYPE_CHECKING:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Train the jobs in the files named, one after the other; return the exit code."""
+    """Train the jobs in the files named, one after the other, until one fails; return the exit code."""
     given = arguments if arguments is not None else sys.argv[1:]
-    # A launcher puts options of its own before them.
-    for name in given:
-        if name.endswith(".json") and (code := _trains(load_job(Path(name)))):
+    for name in _names(given):
+        if code := _trains(load_job(Path(name))):
             return code
     return 0
+
+
+def _names(given: list[str]) -> Iterator[str]:
+    for name in given:
+        if name == "-":
+            for line in sys.stdin:
+                yield line.strip()
+                gc.collect()  # a trainer is a knot of cycles: its model would still be there beside the next
+                print(DONE, flush=True)
+        elif name.endswith(".json"):  # a launcher puts options of its own before them
+            yield name
 
 
 def _trains(job: TrainingJob) -> int:
@@ -55,9 +69,13 @@ def _trains(job: TrainingJob) -> int:
             # The text of an error of the trainer may quote a training example; that of our own does not.
             said = reason(error)
             print(f"training {job.digest} failed: {said}", file=sys.stderr, flush=True)
+            with suppress(OSError):  # a full disk has no room for it either
+                write_atomic(Path(job.folder) / FAILURE, said + "\n")
             if os.environ.get("PRECEPTOR_DEBUG"):
                 raise
             return 1
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)  # between two jobs there is nothing to finish
     return 0
 
 
@@ -353,6 +371,8 @@ def _tags(job: TrainingJob) -> dict[str, str]:
     tags = {"preceptor.job": job.digest}
     if commit := checkout_commit():
         tags["mlflow.source.git.commit"] = commit
+    if job.parent_run:
+        tags["mlflow.parentRunId"] = job.parent_run
     return tags
 
 

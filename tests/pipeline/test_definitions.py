@@ -16,6 +16,7 @@ HEAVY = {
     "spacy",
     "great_expectations",
     "pyarrow",
+    "optuna",
 }
 
 
@@ -51,6 +52,12 @@ def test_all_automation_is_off_by_default():
 def test_the_pipeline_job_promotes_nobody():
     job = defs.resolve_job_def("pipeline")
     assert "champion" not in {node.name for node in job.nodes}
+
+
+def test_a_recipe_is_searched_for_only_where_somebody_asks():
+    for name in ("pipeline", "retraining"):
+        assert "recipe_search" not in {node.name for node in defs.resolve_job_def(name).nodes}
+    assert [node.name for node in defs.resolve_job_def("recipe_search").nodes] == ["recipe_search"]
 
 
 def test_an_unforeseen_error_leaves_no_text_in_dagsters_storage(tmp_path):
