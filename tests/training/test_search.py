@@ -17,6 +17,7 @@ from preceptor.release.registry import experiment, tracking_of
 from preceptor.settings import ROOT, Settings, TrainingSettings, Workspace
 from preceptor.tables import EXAMPLES, write_examples
 from preceptor.training.checkpoints import MARKER
+from preceptor.training.jobs import plan_job
 from preceptor.training.recipe import Recipe, load_recipe
 from preceptor.training.search import run as run_module
 from preceptor.training.search.results import picture
@@ -365,6 +366,24 @@ def test_a_search_in_which_all_fails_ends(tmp_path, monkeypatch):
             go_on(tmp_path, 5)
 
 
+def test_trials_run_where_the_training_would(tmp_path, monkeypatch):
+    called = []
+    monkeypatch.setattr(
+        subprocess, "run", lambda command, **_: called.append(command) or subprocess.CompletedProcess([], 5)
+    )
+    hosts = tmp_path / "hosts"
+    hosts.write_text("node-1 slots=2\nnode-2 slots=2\n")
+    for settings in (TrainingSettings(processes=2), TrainingSettings(hostfile=str(hosts))):
+        found = replace(planned(tmp_path), settings=settings)
+        job = plan_job(
+            found.workspace, found.base, found.datasets, found.recipe, settings, "", "", within=tmp_path
+        )
+        with Trainer(settings) as trainer:
+            assert trainer.train(job) == 5
+    assert [job.count(str(hosts)) for job in map(" ".join, called)] == [0, 1]
+    assert "torch" in " ".join(called[0])
+
+
 def test_more_trials_are_the_same_search_and_another_space_is_another(tmp_path, monkeypatch):
     told(monkeypatch, 2.5, 2.25, 2.0, 1.9)
     assert go_on(tmp_path, 2).new == 2
@@ -414,7 +433,7 @@ def test_every_shipped_space_is_valid_and_holds_the_recipe_as_it_is(path):
             "line 3: choices.method.rank: stands in two sections",
         ),
         ("pruning:\n  rule: median\nchoices: {batch.tokens: [512, 1024]}", "line 2: pruning.rule: "),
-        ("choices: [", "line 1: this is not valid YAML"),
+        ("seed: 1\n  trials: 2", "line 2: this is not valid YAML"),
     ],
 )
 def test_a_wrong_space_names_key_file_and_line(tmp_path, text, said):

@@ -104,7 +104,7 @@ def run_search(
         run = SearchRun(search.folder, tracking_uri, experiment(), search.space)
         status = "FAILED"
         try:
-            with Trainer(search.settings.launcher) as trainer:
+            with Trainer(search.settings) as trainer:
                 new = _go_on(search, study, run, trainer, wanted, say)
             status = "FINISHED"
         except KeyboardInterrupt:

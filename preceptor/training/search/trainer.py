@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from types import TracebackType
 
+from preceptor.settings import TrainingSettings
 from preceptor.training.jobs import DONE, TrainingJob, command, environment, serving_command
 
 
@@ -16,16 +17,16 @@ class Trainer:
     To be closed, as a context manager: by an error it ends the process at once, which costs the steps since a checkpoint.
     """
 
-    def __init__(self, launcher: str) -> None:
-        self._launcher = launcher
+    def __init__(self, settings: TrainingSettings) -> None:
+        self._launcher, self._hostfile = settings.launcher, settings.hostfile
         self._process: subprocess.Popen[str] | None = None
 
     def train(self, job: TrainingJob) -> int:
         """The exit code of the training: 0 if it came to its end; negative if a signal ended it."""
-        if job.processes > 1 or self._launcher not in ("auto", "local"):
+        if job.processes > 1 or self._hostfile or self._launcher not in ("auto", "local"):
             # Libraries print to standard output, which belongs to the result.
             return subprocess.run(
-                command(job, self._launcher),
+                command(job, self._launcher, hostfile=self._hostfile),
                 env={**os.environ, **environment(job)},
                 stdout=subprocess.DEVNULL,
                 check=False,
