@@ -21,8 +21,10 @@ class Told(BaseModel):
 
 
 class Score(Told):
-    """A published score, in per cent. `how`: what sets it apart from answering once, without tuning on the benchmark."""
+    """A published score, in per cent. `tuned`: on that benchmark's own training set, which says nothing of the model as it
+    comes. `how`: what else sets it apart from answering once."""
 
     benchmark: Benchmark
     value: float = Field(ge=0, le=100)
+    tuned: bool = False
     how: str = ""
