@@ -139,7 +139,7 @@ def _owned(
         enough = smallest(entry.architecture, prices, needs)
         change = f"{enough}, the least that does" if enough else "more than 8 GPUs, or --deployment cloud-baa"
     if how is None:
-        found.append(Check("serving", False, f"{where} does not hold it, in 4 bits either.", change))
+        found.append(Check("serving", False, f"It is too large for {where}, in 4 bits, too.", change))
     else:
         bits = "4 bits" if how.quantised else "16 bits"
         said = f"In {bits} an answer takes {how.seconds:,.1f} s, {needs.load.at_once} at a time; "
@@ -159,7 +159,11 @@ def _tuned(home: Home, where: str, needs: Needs) -> list[Check]:
         said = f"{needs.examples} examples are too few to tune with ({needs.min_examples} at least): not asked for."
         return [Check("tuning", True, said)]
     if home.tuned is None:
-        return [Check("tuning", False, f"{where} cannot tune it, with QLoRA either.")]
+        return [
+            Check(
+                "tuning", False, f"It cannot be tuned on {where}{', with QLoRA either' if needs.gpu else ''}."
+            )
+        ]
     sized = home.tuned
     said = f"{plan_line(sized.plan, sized.gpu)}: {sized.hours:,.1f} h{', barely' if sized.tight else ''}."
     if sized.hours > LONGEST:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -93,7 +94,7 @@ def recommend(
         gpu=gpu_named(gpu, told) if gpu else None,
         gpus=gpus,
         licence=cast("LicenceNeed", licence),
-        languages=tuple(part.strip().lower() for part in languages.split(",") if part.strip()),
+        languages=_languages(languages),
         examples=examples,
         min_examples=chosen.sufficiency.min_effective,
         exam_like=_exam_like(task),
@@ -103,6 +104,15 @@ def recommend(
     found = rank(load_catalogue(), load_licences(), load_apis(), told, needs)
     facts = {"task": task, **document(found, needs)}
     emit(facts, as_json, lambda: _said(facts))
+
+
+def _languages(text: str) -> tuple[str, ...]:
+    parts = tuple(part.strip().lower() for part in text.split(","))
+    if not all(re.fullmatch("[a-z]{2}", part) for part in parts):
+        raise UsageError(
+            f"--languages {text}: write two letters each (ISO 639-1) with commas between, as en,de."
+        )
+    return parts
 
 
 def _exam_like(task: str | None) -> bool:
