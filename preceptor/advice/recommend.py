@@ -24,8 +24,8 @@ from preceptor.planning.report import plan_line
 
 # What guessing has: one of four options; always yes, which is right for 55.2 % of PubMedQA (Jin et al. 2019).
 _GUESSED = {"MedQA": 25.0, "MedMCQA": 25.0, "PubMedQA": 55.2}
-# Exams say most of what is like an exam. Of 12 models trained on medicine, 11 did worse than their base on clinical tasks such as
-# summaries and codes (Dada et al. 2024, arXiv:2404.04067v5).
+# Exams say most of what is like an exam. Of 12 models trained on medicine, 11 did worse than their base on six clinical tasks, ICD-10
+# coding among them (Dada et al. 2024, arXiv:2404.04067v5).
 _WEIGHTS = {True: (60.0, 20.0, 20.0), False: (40.0, 30.0, 30.0)}
 _TENFOLDS = 3  # dearer than the cheapest by so many: no points for cost
 _USUAL = 30.0  # seconds for an answer, where none are asked for

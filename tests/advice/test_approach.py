@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 
 from preceptor.advice.approach import choose
 from preceptor.advice.differences import difference
 from preceptor.advice.evidence import Evidence
+from preceptor.evaluation.facts import Prediction, arm_facts, case_facts, comparisons
+from preceptor.evaluation.metrics import primary
+from preceptor.records import Example
+from preceptor.settings import EvaluationSettings
 
 MEANS = {"base": 0.4, "fewshot": 0.42, "rag": 0.45, "finetuned": 0.6, "finetuned+rag": 0.61}
 OPEN = (0.02, -0.04, 0.08, 0.6)
@@ -160,3 +166,37 @@ def test_a_difference_is_the_same_from_either_side(made_report):
     assert (one.points, one.low, one.found) == (-other.points, -other.high, "better")
     assert other.found == "worse"
     assert difference(report, "summary", "rag", "fewshot") is None
+
+
+def test_a_report_of_the_evaluation_itself_is_understood(enough):
+    settings = EvaluationSettings(bootstrap_samples=200)
+
+    def answered(arm, gain):
+        return [
+            Prediction(
+                case=Example(
+                    **{field.name: "" for field in fields(Example)}
+                    | {"example_id": f"c{n}", "task": "summary", "patient_ref": f"p{n}", "split": "test"}
+                ),
+                arm=arm,
+                answer="x",
+                prompt_tokens=700,
+                new_tokens=100,
+                finished=True,
+                prompt_cut=False,
+                context_cut=False,
+                seconds=2.0,
+                scores={primary("summary"): 0.3 + gain + 0.01 * (n % 7)},
+            )
+            for n in range(30)
+        ]
+
+    by_arm = {"base": answered("base", 0.0), "finetuned": answered("finetuned", 0.2)}
+    report = {
+        **case_facts([row.case for row in by_arm["base"]]),
+        "arms": {arm: arm_facts(rows, settings) for arm, rows in by_arm.items()},
+        "comparisons": comparisons(by_arm, settings),
+    }
+    found = choose("summary", Evidence(report, enough), "yearly", 1000)
+    assert (found.kind, found.sure) == ("fine-tuned", "shown")
+    assert found.differences[0].points == pytest.approx(20)
