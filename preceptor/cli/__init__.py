@@ -25,6 +25,7 @@ COMMANDS = {
     "train": ("preceptor.cli.train", "train", "One fine-tuning run outside the UI."),
     "search": ("preceptor.cli.search", "search", "Look for a better recipe by brief trainings."),
     "evaluate": ("preceptor.cli.evaluate", "evaluate", "Score arms on the same cases."),
+    "advise": ("preceptor.cli.advise", "advise", "Prompt, RAG or fine-tuning; a service or machines."),
     "release": ("preceptor.cli.release", "release", "Versions: approve, promote, roll back, verify."),
     "monitor": ("preceptor.cli.monitor", "monitor", "Drift, and what it would trigger."),
     "lineage": ("preceptor.cli.lineage", "lineage", "From a model to its documents, and back."),

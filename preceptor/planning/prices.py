@@ -90,6 +90,19 @@ class Ownership(_Section):
     as_of: date
 
 
+class TokenPrice(_Section):
+    """What a model costs as a service: US dollars a million tokens that it reads (`input`) and writes (`output`), at once and
+    without a cache; null where it is not known. `model` and `provider` are names of recipes/api-models.yaml."""
+
+    model: str
+    provider: str
+    input: float | None = Field(ge=0)
+    output: float | None = Field(ge=0)
+    as_of: date
+    certain: bool
+    source: str
+
+
 class Prices(_Section):
     """The whole file."""
 
@@ -98,6 +111,7 @@ class Prices(_Section):
     rent: tuple[Instance, ...]
     buy: tuple[Machine, ...]
     ownership: Ownership
+    api: tuple[TokenPrice, ...] = ()
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Prices:
