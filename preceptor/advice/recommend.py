@@ -263,7 +263,8 @@ def _told(entry: CatalogueEntry, licences: dict[str, Licence], needs: Needs) -> 
     told = {score.benchmark for score in entry.scores if not score.tuned}
     if told and (missing := sorted(set(_GUESSED) - told)):
         said.append(f"No score on {', '.join(missing)} was found: its points are of the others.")
-    if entry.card is None or not entry.card.certain or any(not score.certain for score in entry.scores):
+    sources = [entry.card, known, *entry.scores]
+    if any(source is None or not source.certain for source in sources):
         said.append("Not all that is told of it here was read at its source.")
     return said
 
