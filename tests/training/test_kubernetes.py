@@ -545,6 +545,8 @@ def started(cluster, kubectl=None):
         cwd=ROOT,
         stderr=subprocess.PIPE,
         text=True,
+        # In the background of a shell, where tests may run, SIGINT is ignored, and a child inherits that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 
@@ -557,7 +559,10 @@ def test_interrupted_it_leaves_the_training_running_and_says_how_to_end_it(clust
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.02)
     process.send_signal(asked)
-    _, said = process.communicate(timeout=20)
+    try:
+        _, said = process.communicate(timeout=20)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert f"{NAME} goes on in the cluster" in said
     assert f"delete jobs.batch --selector=preceptor/job={DIGEST}' ends it" in said
