@@ -23,7 +23,7 @@ def list_(as_json: bool) -> None:
     from preceptor.release.store import open_store
 
     given = settings()
-    found = []
+    found: list[dict[str, Any]] = []
     with closing(open_store(workspace(), given.vault)) as store:
         for name, provider in given.providers.items():
             signed = approvals(store, name)
@@ -80,7 +80,7 @@ def jobs(as_json: bool) -> None:
     from preceptor.providers.state import all_jobs
 
     given = settings()
-    found = []
+    found: list[dict[str, Any]] = []
     for folder, state in all_jobs(workspace()):
         price = _price(state.provider, given, price_of)
         found.append(

@@ -93,17 +93,16 @@ def test_what_is_uploaded_is_the_measured_chat_format_and_no_test_case(approved,
     assert cases and not asked & {case.prompt for case in cases}
 
 
-def test_the_key_is_nowhere_but_in_the_environment(approved, settings, stand_in, monkeypatch):
-    worker = Worker(approved, settings)
-    code, said = worker.end()
-    assert code == 0, said
+def test_the_key_is_nowhere_but_in_the_environment(approved, settings, stand_in, monkeypatch, capfd):
     wrong = "sk-wrong-5d1e"
-    make_data(approved, train=12, config=2)
-    sign(approved, settings)
     monkeypatch.setenv(KEY_ENV, wrong)
-    code, refused = Worker(approved, settings).end()
-    assert code == 1 and "status 401, invalid_api_key" in refused and KEY_ENV in refused
-    everywhere = everything(approved.home) + (said + refused).encode()
+    with pytest.raises(ProviderFailed, match="status 401, invalid_api_key") as refused:
+        train(approved, settings)
+    assert KEY_ENV in str(refused.value)
+    monkeypatch.setenv(KEY_ENV, KEY)
+    train(approved, settings)
+    said = capfd.readouterr()
+    everywhere = everything(approved.home) + (said.out + said.err + str(refused.value)).encode()
     assert KEY.encode() not in everywhere and wrong.encode() not in everywhere
 
 
@@ -204,7 +203,8 @@ def test_a_rate_limit_while_uploading_sends_the_file_once(approved, settings, st
 
 
 @pytest.mark.parametrize(
-    ("code", "said"), [("model_not_available", "model_not_available"), (f"{MARK} was sent", "no code")]
+    ("code", "said"),
+    [("model_not_available", "model_not_available"), (f"{MARK} was sent", "invalid_request_error")],
 )
 def test_a_refusal_is_final_and_only_its_code_is_told(approved, settings, stand_in, code, said):
     stand_in.control(refuse={"status": 400, "times": 1, "on": "POST fine_tuning/jobs", "code": code})
