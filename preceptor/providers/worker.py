@@ -67,7 +67,8 @@ def run(told: dict[str, Any]) -> None:
             job = FineTuning(connection, planned.folder, state)
             if permit is not None:
                 _note(workspace, settings, planned, permit)
-                job.begin(permit, planned.material)
+                with trail.noting_refusals(workspace, settings.vault, WHY, planned.provider):
+                    job.begin(permit, planned.material)
             job.follow()
         state.run_id = state.run_id or tracked(told["tracking_uri"], told["experiment_id"], planned, state)
         state.keep(planned.folder)

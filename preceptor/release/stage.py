@@ -173,11 +173,7 @@ def _bundle(
             "release": VERSION,
         },
         "lock": f"sha256:{file_sha256(ROOT / 'uv.lock')}",
-        "base_model": {
-            "name": model.facts["base_model"],
-            "digest": model.facts["base_digest"],
-            **{key: model.facts[key] for key in ("measured_by",) if key in model.facts},
-        },
+        "base_model": _base_facts(model),
         "evaluation": {
             "version": evaluation.name,
             "n_cases": report["n_cases"],
@@ -189,3 +185,11 @@ def _bundle(
             "evaluation": settings.evaluation.seed,
         },
     }
+
+
+def _base_facts(model: DatasetVersion) -> dict[str, Any]:
+    facts = model.facts
+    base = {"name": facts["base_model"], "digest": facts["base_digest"]}
+    if "measured_by" not in facts:
+        return base
+    return {**base, "measured_by": {"name": facts["measured_by"], "digest": facts["measured_by_digest"]}}
