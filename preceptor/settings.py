@@ -13,6 +13,7 @@ from dataclasses import fields
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -22,6 +23,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from preceptor.documents.limits import Limits
@@ -256,6 +258,7 @@ class SynthesisSettings(_Section):
 # As Kubernetes takes them: a name of an object, an amount such as 64Gi or 500m, a name of a variable.
 ObjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")]
 Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|[MGTPE]|[KMGTPE]i)?$")]
+ProviderName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")]
 VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 _SECRET_NAME = re.compile(r"(^|_)(token|secret|password|passphrase|credential|key)s?(_|$)", re.IGNORECASE)
 
@@ -347,6 +350,56 @@ class TrainingSettings(_Section):
         ""  # several machines by DeepSpeed: a line "name slots=N" each; all see the home at the same path
     )
     kubernetes: KubernetesSettings | None = None
+    provider: str = ""  # a name of `providers`: it trains, and nothing is trained here
+
+
+class Agreement(_Section):
+    """The business associate agreement on file for an endpoint: where it is filed, and what it holds for."""
+
+    reference: str = Field(min_length=1)  # where the signed paper is; no text of it
+    expires: date  # the last day it holds
+    hosts: tuple[str, ...]  # those of the endpoints that it names
+    regions: tuple[str, ...]  # where the data may be processed by it
+
+
+class ProviderSettings(_Section):
+    """Somebody else's service that fine-tunes over an API like OpenAI's; docs/providers.md."""
+
+    base_url: str  # https://api.openai.com/v1, https://RESOURCE.openai.azure.com
+    api: Literal["openai", "azure"] = "openai"
+    api_version: str = ""  # of azure: the parameter api-version
+    model: str = Field(min_length=1)  # the one to fine-tune, as the provider calls it
+    deployment: str = ""  # azure: the name under which the fine-tuned model was deployed, to ask it
+    key_env: VariableName  # the environment variable that holds the key; the key itself stands in no file
+    region: str = Field(min_length=1)  # where this endpoint processes
+    zone: Literal["green", "amber"] = "green"  # what may be sent: amber is de-identified text, green is none
+    baa: Agreement | None = None
+    price_list: str = ""  # whose prices of recipes/prices.yaml hold here, such as openai; empty: not known
+    epochs: int = Field(default=3, ge=1, le=50)
+    seed: int = 20
+    limit_parameter: Literal["max_tokens", "max_completion_tokens"] = (
+        "max_tokens"  # newer models want the latter
+    )
+    poll_seconds: float = Field(default=15.0, gt=0)  # between two looks at a job; later up to four times that
+    retry_seconds: float = Field(
+        default=2.0, gt=0
+    )  # before the first repetition where the provider names no time
+
+    @field_validator("base_url")
+    @classmethod
+    def _plain_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("https", "http") or not parts.hostname:
+            raise ValueError("an address such as https://api.openai.com/v1")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError("an address without user, password, ? and #; the key comes from key_env")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _azure_wants_a_version(self) -> ProviderSettings:
+        if self.api == "azure" and not self.api_version:
+            raise ValueError("api azure needs api_version, such as 2024-10-21")
+        return self
 
 
 class SearchSettings(_Section):
@@ -413,6 +466,7 @@ class Settings(_Section):
     synthesis: SynthesisSettings = SynthesisSettings()
     training: TrainingSettings = TrainingSettings()
     search: SearchSettings = SearchSettings()
+    providers: dict[ProviderName, ProviderSettings] = Field(default_factory=dict)
     evaluation: EvaluationSettings = EvaluationSettings()
     gates: GateSettings = GateSettings()
     release: ReleaseSettings = ReleaseSettings()

@@ -24,6 +24,7 @@ COMMANDS = {
     "models": ("preceptor.cli.models", "models", "The base-model catalogue."),
     "train": ("preceptor.cli.train", "train", "One fine-tuning run outside the UI."),
     "search": ("preceptor.cli.search", "search", "Look for a better recipe by brief trainings."),
+    "providers": ("preceptor.cli.providers", "providers", "Fine-tuning by a provider: approvals, jobs."),
     "evaluate": ("preceptor.cli.evaluate", "evaluate", "Score arms on the same cases."),
     "advise": ("preceptor.cli.advise", "advise", "Prompt, RAG or fine-tuning; a service or machines."),
     "release": ("preceptor.cli.release", "release", "Versions: approve, promote, roll back, verify."),

@@ -15,6 +15,7 @@ from preceptor.settings import ARMS, Settings, Workspace
 
 if TYPE_CHECKING:
     from preceptor.evaluation.arms import ArmModel
+    from preceptor.models import ResolvedModel
     from preceptor.records import Example
     from preceptor.versions import DatasetVersion
 
@@ -49,7 +50,7 @@ def evaluate(refs: tuple[str, ...], arms: tuple[str, ...], cases: Path | None, a
     ours, given = workspace(), settings()
     chosen = given.evaluation.model_copy(update={"arms": arms or given.evaluation.arms})
     asked = read_cases(cases, given.curation.tasks) if cases else None
-    models, curated = _models(refs, ours, given, needs_data=asked is None)
+    models, curated = _models(refs, ours, given, own_cases=asked is not None)
     version = make_version(
         ours.reports,
         STAGE,
@@ -131,12 +132,13 @@ def _wrong(row: Any, known: set[str], tasks: Sequence[str]) -> str | None:
 
 
 def _models(
-    refs: Sequence[str], ours: Workspace, given: Settings, needs_data: bool
+    refs: Sequence[str], ours: Workspace, given: Settings, own_cases: bool
 ) -> tuple[dict[str, ArmModel], DatasetVersion | None]:
     """Return the model of each role, and the data set whose test split none of them was trained on."""
     from preceptor.evaluation.arms import ArmModel
     from preceptor.evaluation.stage import tuned
     from preceptor.models import resolve
+    from preceptor.providers.answers import AnswersOf
     from preceptor.release.registry import tracking_of
     from preceptor.release.stage import champion_model
     from preceptor.versions import latest, load
@@ -148,22 +150,26 @@ def _models(
             "Name one base model and one fine-tuned model at most: arms are compared pair by pair."
         )
     curated = latest(ours.data, "curated")
-    if needs_data and curated is None:  # said before a model is fetched
+    if not own_cases and curated is None:  # said before a model is fetched
         raise UsageError(
             "There is no data set to take cases from: `preceptor run` makes one, or name --cases FILE."
         )
     base = resolve(bases[0] if bases else given.base_model, ours)
     models = {"base": ArmModel(base.name, base.path, None, base.digest)}
     if others:
-        models["finetuned"], made_from = _named(others[0], ours, base)
+        name, path, made_on, version, made_from = _named(others[0], ours, base)
         curated = load(ours.data, "curated", made_from) if made_from else curated
+        answers = AnswersOf(ours, given, None if own_cases or curated is None else curated.name)
+        models["finetuned"] = tuned(name, path, made_on, version, answers)
     elif not bases and (model := latest(ours.models, "model")):
-        models["finetuned"] = tuned(f"fine-tuned {model.name}", model.path, base, model.name)
         curated = load(ours.data, "curated", model.manifest["inputs"]["curated"])
+        answers = AnswersOf(ours, given, None if own_cases else curated.name)
+        models["finetuned"] = tuned(f"fine-tuned {model.name}", model.path, base, model.name, answers)
     tracking = tracking_of(ours)
     if ours.mlflow.exists() and (champion := champion_model(tracking, ours, given)):
+        answers = AnswersOf(ours, given, None if own_cases or curated is None else curated.name)
         models["champion"] = tuned(
-            f"champion {champion.info.ref}", champion.path, champion.base, champion.info.digest
+            f"champion {champion.info.ref}", champion.path, champion.base, champion.info.digest, answers
         )
     return models, curated
 
@@ -174,20 +180,27 @@ def _is_base(ref: str) -> bool:
     return ":" in ref or ref in load_catalogue()
 
 
-def _named(ref: str, ours: Workspace, base: Any) -> tuple[ArmModel, str | None]:
-    """A fine-tuned model by folder or registry reference, and the curated version it was made from, if known."""
-    from preceptor.evaluation.stage import tuned
-    from preceptor.models.sources import checkpoint_digest, resolve
+def _named(
+    ref: str, ours: Workspace, base: ResolvedModel
+) -> tuple[str, Path, ResolvedModel, str, str | None]:
+    """A fine-tuned model by folder or registry reference: name, folder, base, digest, and the curated version it was made
+    from, if known."""
+    from preceptor.models.sources import checkpoint_digest
     from preceptor.release import registry
+    from preceptor.release.stage import base_of
     from preceptor.versions import MANIFEST
 
     folder = Path(ref)
     if folder.is_dir():
-        if not any((folder / name).exists() for name in ("adapter_config.json", "config.json")):
-            raise UsageError(f"{folder} holds neither adapter_config.json nor config.json: it is no model.")
+        if not any(
+            (folder / name).exists() for name in ("adapter_config.json", "config.json", "provider.json")
+        ):
+            raise UsageError(
+                f"{folder} holds neither adapter_config.json nor config.json nor provider.json: it is no model."
+            )
         manifest = folder / MANIFEST
         inputs = json.loads(manifest.read_text(encoding="utf-8"))["inputs"] if manifest.exists() else {}
-        return tuned(folder.resolve().name, folder, base, checkpoint_digest(folder)), inputs.get("curated")
+        return folder.resolve().name, folder, base, checkpoint_digest(folder), inputs.get("curated")
     tracking = registry.tracking_of(ours)
     if not ours.mlflow.exists():
         raise UsageError(
@@ -197,8 +210,8 @@ def _named(ref: str, ours: Workspace, base: Any) -> tuple[ArmModel, str | None]:
     kept = ours.models / "evaluated" / f"{info.name}-{info.version}-{info.digest[:12]}"
     if not kept.exists():
         registry.download(tracking, info.ref, kept)
-    made_on = resolve(registry.bundle_of(tracking, info)["base_model"]["name"], ours)
-    return tuned(info.ref, kept, made_on, info.digest), info.data.get("curated")
+    made_on = base_of(registry.bundle_of(tracking, info), ours)
+    return info.ref, kept, made_on, info.digest, info.data.get("curated")
 
 
 def _table(facts: dict[str, Any], report: Path) -> str:

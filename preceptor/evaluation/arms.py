@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from preceptor.evaluation.prompting import Question
+from preceptor.evaluation.remote import Remote
 from preceptor.evaluation.retrieval import CaseIndex, fewshot_examples
 from preceptor.records import Example
 from preceptor.settings import EvaluationSettings
@@ -29,13 +30,15 @@ class ArmModel:
     """A model that arms run: a local Transformers checkpoint and, for one tuned by LoRA, a PEFT adapter
     folder.
 
-    `digest` names both by content: the same digest, the same answers.
+    `digest` names both by content: the same digest, the same answers. With `remote` the answers come from there, and the
+    checkpoint is only the tokenizer that measures what is asked.
     """
 
     name: str
     path: Path
     adapter: Path | None
     digest: str
+    remote: Remote | None = None
 
 
 def questions(

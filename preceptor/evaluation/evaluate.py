@@ -72,10 +72,10 @@ def evaluate(
             for role, model in used.items()
         },
         "measures": {task: primary(task) for task in sorted({case.task for case in chosen})},
-        "arms": {arm: arm_facts(rows, settings) for arm, rows in by_arm.items()},
+        "arms": {arm: arm_facts(rows, settings, used[ARMS[arm][0]].remote) for arm, rows in by_arm.items()},
         "comparisons": comparisons(by_arm, settings),
         "skipped": skipped,
-        "notes": _notes(arms, chosen, train),
+        "notes": _notes(arms, chosen, train) + _remote_notes(used),
     }
     report["headline"] = {arm: facts["headline"] for arm, facts in report["arms"].items()}
     report["verdict"] = verdict(report)
@@ -196,6 +196,15 @@ def _notes(arms: Sequence[str], cases: Sequence[Example], train: Sequence[Exampl
     bare = sorted({case.task for case in cases} - {example.task for example in train})
     return [
         f"{task}: no clinical training example to show or retrieve, so these arms saw none." for task in bare
+    ]
+
+
+def _remote_notes(used: Mapping[str, ArmModel]) -> list[str]:
+    return [
+        f"{model.name} answered over the network, from {model.remote.where}: its time is that of the requests, its tokens are "
+        "as the provider counts them."
+        for model in used.values()
+        if model.remote is not None
     ]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from preceptor.evaluation.arms import ARMS
 from preceptor.evaluation.metrics import primary
+from preceptor.evaluation.remote import Remote
 from preceptor.evaluation.statistics import Estimate, holm, macro_mean, paired_difference
 from preceptor.records import Example
 from preceptor.settings import EvaluationSettings
@@ -40,13 +41,16 @@ class Prediction:
         return self.case.patient_ref or f"case {self.case.example_id}"
 
 
-def arm_facts(predictions: Sequence[Prediction], settings: EvaluationSettings) -> dict[str, Any]:
-    """Return what is known of one arm: `headline` (macro average over tasks), `tasks`, `answers`, `speed`."""
+def arm_facts(
+    predictions: Sequence[Prediction], settings: EvaluationSettings, remote: Remote | None = None
+) -> dict[str, Any]:
+    """Return what is known of one arm: `headline` (macro average over tasks), `tasks`, `answers`, `speed`; for a model that
+    answers elsewhere also `cost`, in US dollars, None where the price is not known."""
     by_task: dict[str, list[Prediction]] = {}
     for prediction in predictions:
         by_task.setdefault(prediction.case.task, []).append(prediction)
     seconds = sum(p.seconds for p in predictions)
-    tokens = sum(p.new_tokens for p in predictions)
+    tokens, read = sum(p.new_tokens for p in predictions), sum(p.prompt_tokens for p in predictions)
     return {
         "label": ARMS[predictions[0].arm][1],
         "model": ARMS[predictions[0].arm][0],
@@ -61,9 +65,10 @@ def arm_facts(predictions: Sequence[Prediction], settings: EvaluationSettings) -
         "speed": {
             "seconds": round(seconds, 2),
             "new_tokens": tokens,
-            "prompt_tokens": sum(p.prompt_tokens for p in predictions),
+            "prompt_tokens": read,
             "tokens_per_second": round(tokens / seconds, 1) if seconds else None,
         },
+        **({"cost": remote.cost(read, tokens)} if remote else {}),
     }
 
 

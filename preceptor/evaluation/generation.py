@@ -12,6 +12,7 @@ from preceptor.evaluation.answer_cache import Answer, AnswerCache
 from preceptor.evaluation.decoding import Decoded, greedy
 from preceptor.evaluation.loading import LoadedModel, load_model, load_tokenizer
 from preceptor.evaluation.prompting import EncodedPrompt, Question, encode
+from preceptor.evaluation.remote import ask
 from preceptor.progress import Progress, silent
 from preceptor.versions import digest
 
@@ -47,7 +48,7 @@ def answer_all(
     cache: AnswerCache,
     on_progress: Progress = silent,
 ) -> Generation:
-    """Answer every question greedily, in their order. The model is loaded only if an answer is missing.
+    """Answer every question greedily, in their order. The model is loaded, or asked, only if an answer is missing.
 
     Questions that come to the same tokens are answered once. Finished answers are in the cache before the
     next batch is begun, so a run that is killed loses at most `rows` of them. Raises `PreceptorError` if the
@@ -69,7 +70,10 @@ def answer_all(
             done += sum(waits[key] for key in answers)
             on_progress(done, len(questions))
 
-        _generate(load_model(model, settings.dtype), missing, settings, keep)
+        if model.remote is not None:
+            ask(model.remote, missing, settings.max_new_tokens, keep)
+        else:
+            _generate(load_model(model, settings.dtype), missing, settings, keep)
     return Generation([cache[key] for key in keys], prompts, len(missing))
 
 

@@ -23,12 +23,13 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class EncodedPrompt:
-    """Token ids ready for the model. `prompt_cut`: the case's own text lost its middle; `context_cut`:
-    examples or retrieved texts were shortened or left out."""
+    """Token ids ready for the model, and the same as `messages` (`role`, `content`). `prompt_cut`: the case's own text lost
+    its middle; `context_cut`: examples or retrieved texts were shortened or left out."""
 
     ids: tuple[int, ...]
     prompt_cut: bool
     context_cut: bool
+    messages: tuple[dict[str, str], ...] = ()
 
 
 def encode(tokenizer: Any, question: Question, limit: int) -> EncodedPrompt:
@@ -56,7 +57,9 @@ def encode(tokenizer: Any, question: Question, limit: int) -> EncodedPrompt:
         texts, shortened = _shortened(tokenizer, retrieved, limit - len(_chat(tokenizer, examples, prompt)))
         prompt = with_context(texts, prompt) if texts else prompt
         context_cut = context_cut or shortened
-    return EncodedPrompt(tuple(_chat(tokenizer, examples, prompt)), False, context_cut)
+    return EncodedPrompt(
+        tuple(_chat(tokenizer, examples, prompt)), False, context_cut, tuple(_messages(examples, prompt))
+    )
 
 
 def with_context(texts: Sequence[str], prompt: str) -> str:
@@ -68,11 +71,15 @@ def with_context(texts: Sequence[str], prompt: str) -> str:
     )
 
 
-def _chat(tokenizer: Any, examples: Sequence[tuple[str, str]], prompt: str) -> list[int]:
+def _messages(examples: Sequence[tuple[str, str]], prompt: str) -> list[dict[str, str]]:
     messages = []
     for ask, answer in examples:
         messages += [{"role": "user", "content": ask}, {"role": "assistant", "content": answer}]
-    messages.append({"role": "user", "content": prompt})
+    return [*messages, {"role": "user", "content": prompt}]
+
+
+def _chat(tokenizer: Any, examples: Sequence[tuple[str, str]], prompt: str) -> list[int]:
+    messages = _messages(examples, prompt)
     return list(tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False))
 
 
@@ -127,7 +134,7 @@ def _cut_to_fit(tokenizer: Any, prompt: str, limit: int, had_context: bool) -> E
         shorter = prompt[: offsets[room - half - 1][1]] + CUT + (prompt[offsets[-half][0] :] if half else "")
         ids = _chat(tokenizer, [], shorter)
         if len(ids) <= limit:
-            return EncodedPrompt(tuple(ids), True, had_context)
+            return EncodedPrompt(tuple(ids), True, had_context, tuple(_messages([], shorter)))
         room -= len(ids) - limit  # tokens join differently at the seams
     raise PreceptorError(
         f"evaluation.max_prompt_tokens is {limit}: the chat template alone takes that much. Raise it in the settings."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -9,8 +10,11 @@ from preceptor.consent import require_usable
 from preceptor.evaluation import VERSION
 from preceptor.evaluation.arms import ArmModel
 from preceptor.evaluation.evaluate import evaluate
+from preceptor.evaluation.remote import Remote
 from preceptor.models import ResolvedModel
 from preceptor.progress import Progress, silent
+from preceptor.providers.answers import AnswersOf
+from preceptor.providers.stage import PROVIDER
 from preceptor.quality import require
 from preceptor.settings import Settings, Workspace
 from preceptor.versions import DatasetVersion, digest, latest, load, make_version, newest
@@ -38,19 +42,21 @@ def evaluate_newest(
 ) -> DatasetVersion:
     """Evaluate the newest model on the test split of the data it was made from; the same inputs are one evaluation.
 
-    Raises `GateRefused` when those data have no passing verdict, or hold a patient who has opted out since.
+    Raises `GateRefused` when those data have no passing verdict, hold a patient who has opted out since, or may not be sent
+    to the provider that a model is with.
     """
     model = newest(workspace.models, "model")
     curated = load(workspace.data, "curated", model.manifest["inputs"]["curated"])
     require(workspace.data, "curated_examples", curated.name)
     require_usable(workspace, settings.intake, [curated], "Evaluation")
+    answers = AnswersOf(workspace, settings, curated.name)
     models = {
         "base": ArmModel(base.name, base.path, None, base.digest),
-        "finetuned": tuned(f"fine-tuned {model.name}", model.path, base, model.name),
+        "finetuned": tuned(f"fine-tuned {model.name}", model.path, base, model.name, answers),
     }
     if champion is not None:
         models["champion"] = tuned(
-            f"champion {champion.info.ref}", champion.path, champion.base, champion.info.digest
+            f"champion {champion.info.ref}", champion.path, champion.base, champion.info.digest, answers
         )
 
     def write(folder: Path) -> dict[str, Any]:
@@ -86,8 +92,13 @@ def last_scores(workspace: Workspace) -> dict[str, float]:
     return {task: round(scored["mean"], 4) for task, scored in tasks.items()}
 
 
-def tuned(name: str, path: Path, base: ResolvedModel, version: str) -> ArmModel:
-    """An arm's model from a folder with an adapter on `base`, or with full weights."""
+def tuned(
+    name: str, path: Path, base: ResolvedModel, version: str, answers: Callable[[Path], Remote]
+) -> ArmModel:
+    """An arm's model from a folder with an adapter on `base`, with full weights, or with the name of a model at a provider,
+    of which `answers` gets the answers; `base` then measures what it is asked."""
+    if (path / PROVIDER).exists():
+        return ArmModel(name, base.path, None, digest([base.digest, version]), answers(path))
     if (path / "adapter_config.json").exists():
         return ArmModel(name, base.path, path, digest([base.digest, version]))
     return ArmModel(name, path, None, digest([version]))

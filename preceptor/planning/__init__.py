@@ -2,7 +2,7 @@
 
 from preceptor.planning.decision import Decision, decide
 from preceptor.planning.plan import Plan
-from preceptor.planning.prices import Prices, gpu_named, load_prices
+from preceptor.planning.prices import FineTuning, Prices, gpu_named, load_prices
 from preceptor.planning.report import document
 from preceptor.planning.search import Question, Sized
 from preceptor.planning.speed import MFU
@@ -11,6 +11,7 @@ from preceptor.planning.subject import Subject, find_subject
 __all__ = [
     "MFU",
     "Decision",
+    "FineTuning",
     "Plan",
     "Prices",
     "Question",

@@ -103,6 +103,20 @@ class TokenPrice(_Section):
     source: str
 
 
+class FineTuning(_Section):
+    """What a provider takes for fine-tuning a model of its own, in US dollars for a million tokens; null where it is not
+    known. `training` for each token trained (examples times epochs), `input` and `output` for asking the tuned model."""
+
+    provider: str
+    model: str
+    training: float | None = Field(gt=0)
+    input: float | None = Field(gt=0)
+    output: float | None = Field(gt=0)
+    as_of: date
+    certain: bool
+    source: str
+
+
 class Prices(_Section):
     """The whole file."""
 
@@ -112,6 +126,7 @@ class Prices(_Section):
     buy: tuple[Machine, ...]
     ownership: Ownership
     api: tuple[TokenPrice, ...] = ()
+    finetuning: tuple[FineTuning, ...] = ()
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Prices:

@@ -19,7 +19,7 @@ from typing import Any
 from preceptor.errors import PreceptorError
 
 GENESIS = "0" * 64
-SIGNED_KINDS = frozenset({"approved", "rejected", "deid_reviewed", "deid_signed"})
+SIGNED_KINDS = frozenset({"approved", "rejected", "deid_reviewed", "deid_signed", "provider_approved"})
 
 
 class RecordBroken(PreceptorError):

@@ -57,6 +57,8 @@ def erase(
             _drop_rows(folder, patient_ref)
     erase_corrections(workspace.data, patient_ref)
     discard_unfinished(workspace.data)
+    for left in workspace.training.glob("provider-*/*.jsonl"):
+        left.unlink()  # of a job that was killed while it uploaded
     shutil.rmtree(workspace.reports / PAGES, ignore_errors=True)
     shutil.rmtree(workspace.reports / ".answers", ignore_errors=True)
     return {

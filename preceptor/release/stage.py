@@ -103,14 +103,22 @@ def champion_model(tracking: Tracking, workspace: Workspace, settings: Settings)
     folder = workspace.models / "champions" / f"{info.name}-{info.version}-{info.digest[:12]}"
     if not folder.exists():
         download(tracking, info.ref, folder)
-    base = bundle_of(tracking, info)["base_model"]
+    return Champion(info, folder, base_of(bundle_of(tracking, info), workspace, info.ref))
+
+
+def base_of(bundle: dict[str, Any], workspace: Workspace, ref: str = "") -> ResolvedModel:
+    """The base model that a version runs on; for a model at a provider the one whose tokenizer measures what it is asked.
+
+    Raises `PreceptorError` if another copy of it is here, where `ref` names the version.
+    """
+    base = bundle["base_model"].get("measured_by", bundle["base_model"])
     found = resolve_model(base["name"], workspace)
-    if found.digest != base["digest"]:
+    if ref and found.digest != base["digest"]:
         raise PreceptorError(
-            f"{info.ref} was made from another copy of {base['name']} than is here: restore the base model of digest "
+            f"{ref} was made from another copy of {base['name']} than is here: restore the base model of digest "
             f"{base['digest'][:12]}."
         )
-    return Champion(info, folder, found)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +173,7 @@ def _bundle(
             "release": VERSION,
         },
         "lock": f"sha256:{file_sha256(ROOT / 'uv.lock')}",
-        "base_model": {"name": model.facts["base_model"], "digest": model.facts["base_digest"]},
+        "base_model": _base_facts(model),
         "evaluation": {
             "version": evaluation.name,
             "n_cases": report["n_cases"],
@@ -177,3 +185,11 @@ def _bundle(
             "evaluation": settings.evaluation.seed,
         },
     }
+
+
+def _base_facts(model: DatasetVersion) -> dict[str, Any]:
+    facts = model.facts
+    base = {"name": facts["base_model"], "digest": facts["base_digest"]}
+    if "measured_by" not in facts:
+        return base
+    return {**base, "measured_by": {"name": facts["measured_by"], "digest": facts["measured_by_digest"]}}

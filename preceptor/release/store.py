@@ -34,6 +34,7 @@ KINDS = (
     "deid_reviewed",
     "deid_signed",
     "example_reviewed",
+    "provider_approved",
 )
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS users (

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from preceptor.consent import require_usable
 from preceptor.models import ResolvedModel, resolve
+from preceptor.providers.stage import PreparedAtProvider
+from preceptor.providers.stage import prepare as prepare_at_provider
 from preceptor.quality import require
 from preceptor.settings import Settings, Workspace, resolve_path
 from preceptor.training import kubernetes
@@ -67,13 +69,16 @@ def prepare(
     experiment: Callable[[], str],
     recipe_file: str | None = None,
     overrides: dict[str, Any] | None = None,
-) -> Prepared:
+) -> Prepared | PreparedAtProvider:
     """Resolve the base model, take the newest judged data and plan the job.
 
-    `experiment` gives the id of the MLflow experiment; it is asked only if there is something to train.
+    `experiment` gives the id of the MLflow experiment; it is asked only if there is something to train. With
+    `training.provider` the job is one for that provider, and the recipe is not used (preceptor/providers/stage.py).
     Raises `UsageError` for a cluster that is not described or cannot have the job (preceptor/training/kubernetes.py),
     `GateRefused` for data that `judged_data` refuses.
     """
+    if settings.training.provider:
+        return prepare_at_provider(workspace, settings, tracking_uri, experiment)
     in_cluster = settings.training.launcher == "k8s"
     if in_cluster:
         kubernetes.required(settings.training)

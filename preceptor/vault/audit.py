@@ -32,6 +32,7 @@ ACTIONS = (
     "read",
     "read-record",
     "refused",
+    "sent",
     "wrote",
     "quarantined",
     "erased",
