@@ -12,6 +12,8 @@ os.environ.update(
     GX_ANALYTICS_ENABLED="false",
     TOKENIZERS_PARALLELISM="false",
     TQDM_DISABLE="1",
+    # Two tests run at a time: threads that wait actively for a core take it from those they wait for.
+    OMP_WAIT_POLICY="PASSIVE",
 )
 for name in (
     "PRECEPTOR_HOME",
