@@ -245,6 +245,7 @@ class SynthesisSettings(_Section):
     # Seeds of the use cases first that the last evaluation scored lowest. The scores are of the test split: the next
     # evaluation on it is a little too good.
     target_weak: bool = False
+    judge: bool = True  # a second pass over what a model wrote, by the base model: docs/curation.md
     max_share: float = 0.2  # of the training split
     max_new_tokens: int = 160
     batch_size: int = 6

@@ -107,4 +107,4 @@ _RULES: dict[str, Callable[[Candidate, HeldOut], bool]] = {
 }
 _OF_NEW = ("identifier-shape", "phi-suspected", "control-tokens", "test-overlap")
 _OF_VARIATION = ("numbers-invented", "numbers-lost", "evidence-lost", *_OF_NEW)
-RULES = (*_RULES, "repeats-another", "over-cap")
+RULES = (*_RULES, "repeats-another", "over-cap", "lost-by-judge")

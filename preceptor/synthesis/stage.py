@@ -19,6 +19,7 @@ from preceptor.settings import CurationSettings, SynthesisSettings
 from preceptor.synthesis import VERSION, knowledge, variations
 from preceptor.synthesis.filters import Candidate, refusal, refusal_of_new, refusal_of_variation, runs
 from preceptor.synthesis.generators import Generator, make_generator
+from preceptor.synthesis.judge import Judge
 from preceptor.synthesis.targets import ranked
 from preceptor.tables import DOCUMENTS, EXAMPLES, read_documents, read_examples, write_examples
 from preceptor.versions import DatasetVersion, digest, find_version, load, make_version, write_atomic
@@ -45,8 +46,13 @@ def synthesize(
     while the stage works, so that a killed run does not generate them again.
     """
     generator = make_generator(settings, base)
+    reader = base() if generator and settings.judge else None
     what: dict[str, Any] = {
-        "inputs": {"curated": curated.name, "generator": generator.name if generator else "none"},
+        "inputs": {
+            "curated": curated.name,
+            "generator": generator.name if generator else "none",
+            **({"judge": reader.digest} if reader else {}),
+        },
         "config": {**settings.model_dump(mode="json"), "prompt": PROMPT, "scores": dict(scores or {})},
         "code": VERSION,
     }
@@ -66,9 +72,8 @@ def synthesize(
             *_varied(order, settings.variations),
             *_from_knowledge(train, settings.knowledge),
         ]
-        rows, refused = _accept(
-            offers, HeldOut.of_examples(examples, curation), len(train), settings.max_share
-        )
+        accepting = _Accepting(HeldOut.of_examples(examples, curation), Judge(reader) if reader else None)
+        rows, refused = accepting.accept(offers, len(train), settings.max_share)
         write_examples(folder / EXAMPLES, rows)
         names = [
             name
@@ -86,6 +91,7 @@ def synthesize(
             "accepted_by_task": dict(sorted(collections.Counter(row.task for row in rows).items())),
             "accepted_by_generator": dict(collections.Counter(str(row.generator) for row in rows)),
             "refused": refused,
+            "judged": dict(sorted(accepting.judged.items())),
             "share": round(len(rows) / max(1, len(rows) + len(train)), 4),
         }
 
@@ -116,13 +122,14 @@ def _generate(
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A candidate with its answer: who wrote it, upon what, and which rules judge it."""
+    """A candidate with its answer: who wrote it, upon what, which rules it is held to, and whether a model wrote it."""
 
     candidate: Candidate
     answer: str
     generator: str
     asked: str
-    judge: Callable[[Candidate, HeldOut], str | None]
+    rules: Callable[[Candidate, HeldOut], str | None]
+    by_model: bool = False
 
 
 def _rewritten(
@@ -132,9 +139,8 @@ def _rewritten(
         return
     for seed, text in zip(seeds, texts, strict=True):
         source = seed.source
-        yield Offer(
-            Candidate(text, source, seed), seed.answer, generator.name, PROMPT.format(source=source), refusal
-        )
+        asked = PROMPT.format(source=source)
+        yield Offer(Candidate(text, source, seed), seed.answer, generator.name, asked, refusal, by_model=True)
 
 
 def _varied(order: Sequence[Example], count: int) -> Iterator[Offer]:
@@ -147,26 +153,40 @@ def _from_knowledge(train: Sequence[Example], count: int) -> Iterator[Offer]:
         yield Offer(candidate, answer, knowledge.name(), knowledge.RECIPE, refusal_of_new)
 
 
-def _accept(
-    offers: Sequence[Offer], test: HeldOut, train_rows: int, max_share: float
-) -> tuple[list[Example], dict[str, int]]:
-    cap = int(max_share * train_rows / (1 - max_share))
-    rows: list[Example] = []
-    accepted_runs: set[str] = set()
-    refused: collections.Counter[str] = collections.Counter()
-    for offer in offers:
-        rule = offer.judge(offer.candidate, test)
-        mine = runs(offer.candidate.text, 5)
-        if rule is None and len(mine & accepted_runs) > 0.5 * max(1, len(mine)):
-            rule = "repeats-another"
-        if rule is None and len(rows) >= cap:
-            rule = "over-cap"
-        if rule is not None:
-            refused[rule] += 1
-            continue
-        accepted_runs |= mine
-        rows.append(_example(offer))
-    return rows, dict(sorted(refused.items()))
+class _Accepting:
+    """Which offers become rows. `judged` counts the verdicts of the second pass."""
+
+    def __init__(self, test: HeldOut, judge: Judge | None) -> None:
+        self._test, self._judge = test, judge
+        self.judged: collections.Counter[str] = collections.Counter()
+
+    def accept(
+        self, offers: Sequence[Offer], train_rows: int, max_share: float
+    ) -> tuple[list[Example], dict[str, int]]:
+        cap = int(max_share * train_rows / (1 - max_share))
+        rows: list[Example] = []
+        accepted_runs: set[str] = set()
+        refused: collections.Counter[str] = collections.Counter()
+        for offer in offers:
+            rule = offer.rules(offer.candidate, self._test)
+            mine = runs(offer.candidate.text, 5)
+            if rule is None and len(mine & accepted_runs) > 0.5 * max(1, len(mine)):
+                rule = "repeats-another"
+            if rule is None and len(rows) >= cap:
+                rule = "over-cap"
+            if rule is None and offer.by_model and self._judge and self._lost(offer, self._judge):
+                rule = "lost-by-judge"
+            if rule is not None:
+                refused[rule] += 1
+                continue
+            accepted_runs |= mine
+            rows.append(_example(offer))
+        return rows, dict(sorted(refused.items()))
+
+    def _lost(self, offer: Offer, judge: Judge) -> bool:
+        verdict = judge.told(offer.candidate.seed, offer.candidate.text).verdict
+        self.judged[verdict] += 1
+        return verdict == "lost"
 
 
 def _example(offer: Offer) -> Example:

@@ -128,6 +128,7 @@ def test_rows_are_marked_capped_and_in_the_training_split(tmp_path, server):
         endpoint_allowed=True,
         candidates=6,
         max_share=0.2,
+        judge=False,
     )
     version = synthesize(
         tmp_path,
@@ -144,6 +145,19 @@ def test_rows_are_marked_capped_and_in_the_training_split(tmp_path, server):
     assert rows[0].answer == SEED.answer
     assert version.facts["refused"] == {"repeats-another": 5}
     assert not list((tmp_path / "synthetic").glob(".candidates*"))
+
+
+def test_what_a_model_wrote_is_judged_by_the_base_model_and_counted(tmp_path, server):
+    settings = SynthesisSettings(
+        generator="openai", endpoint=server, endpoint_model="scribe", endpoint_allowed=True, candidates=6
+    )
+    base = resolve("smollm2-135m-instruct", Workspace(tmp_path / "home"))
+    version = synthesize(tmp_path, curated(tmp_path), settings, CurationSettings(), lambda: base)
+    facts = version.facts
+    lost = facts["judged"].get("lost", 0)
+    assert facts["accepted"] == 1 and sum(facts["judged"].values()) == 1 + lost
+    assert facts["refused"].get("lost-by-judge", 0) == lost
+    assert version.manifest["inputs"]["judge"] == base.digest
 
 
 def test_this_machines_model_writes_the_same_for_the_same_seed(tmp_path):
