@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import regex
 
@@ -10,6 +11,7 @@ from preceptor.deid.types import NUMBERS, PEOPLE, PLACES, same_family
 from preceptor.records import Span
 
 TAGGER = "tagger"  # the source of the network's spans
+RECORD = "record."  # what those of the patient's record begin with
 _CERTAIN = 0.8
 _EDGE = " \t\r\n.,;:()[]{}<>\"'“”‘’*_|/-=–—"
 
@@ -63,7 +65,24 @@ def resolve(spans: Iterable[Span], text: str) -> list[Span]:
                 or regex.search(r"[\p{L}\d]{3}", text[piece.start : piece.end])
             ):
                 kept.append(piece)
-    return sorted(kept, key=lambda s: s.start)
+    recorded = [s for s in clean if s.source.startswith(RECORD) and s.type in PEOPLE]
+    return sorted((_as_recorded(s, recorded, text) for s in kept), key=lambda s: s.start)
+
+
+def _as_recorded(span: Span, recorded: list[Span], text: str) -> Span:
+    """Who somebody is the record knows best, where every word of the name is one of theirs."""
+    if span.type not in PEOPLE or not recorded:
+        return span
+    inside = [s for s in recorded if span.start <= s.start and s.end <= span.end]
+    types = {s.type for s in inside}
+    if len(types) != 1 or types == {span.type}:
+        return span
+    pieces = [(span.start, span.end)]
+    for one in inside:
+        pieces = [p for a, b in pieces for p in _minus(a, b, one)]
+    if any(regex.search(r"[\p{L}\d]", text[a:b]) for a, b in pieces):
+        return span
+    return replace(span, type=types.pop())
 
 
 def _minus(a: int, b: int, other: Span) -> list[tuple[int, int]]:

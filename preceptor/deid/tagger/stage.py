@@ -7,6 +7,8 @@ import dataclasses
 import json
 import zlib
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -33,17 +35,20 @@ def make_tagger(
     recipe: Recipe,
     on_progress: Progress = silent,
 ) -> DatasetVersion:
-    """Train a tagger: once without the held-out patients, to measure and calibrate it, then on all notes.
+    """Train a tagger twice: without the held-out patients, to measure and calibrate it, and on all notes.
 
     The version holds model.onnx and card.json: what it was trained on and what the first of the two scored on patients
     that it had not seen. Nothing in either is text of a note.
     """
 
     def write(folder: Path) -> dict[str, Any]:
-        total = 2 * recipe.passes
         held = [note for note in notes if is_held_out(note)]
         rest = [note for note in notes if not is_held_out(note)]
-        network = train(rest, recipe, lambda done, _: on_progress(done, total))
+        # The other one at the same time, in a process of its own.
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as beside:
+            kept = beside.submit(train, notes, recipe)
+            network = train(rest, recipe, on_progress)
+            final = kept.result()
         write_atomic(folder / "measured.onnx", onnx_bytes(network, {}))
         raw = TrainedTagger(folder / "measured.onnx")
         fitted, error_before, error_after = _calibration(raw, held)
@@ -51,7 +56,6 @@ def make_tagger(
         write_atomic(folder / "measured.onnx", onnx_bytes(network, facts))
         held_out = evaluate(TrainedTagger(folder / "measured.onnx"), held)
         (folder / "measured.onnx").unlink()
-        final = train(notes, recipe, lambda done, _: on_progress(recipe.passes + done, total))
         write_atomic(folder / FILE, onnx_bytes(final, facts))
         card = {
             "trained_on": counts(notes),
