@@ -72,6 +72,10 @@ class HeldOut:
         """Whether one of its parts says nearly the same as one of them in other words (`resemblance`)."""
         return self._resemblance.finds(text)
 
+    def resembled_by_each(self, texts: Sequence[Text]) -> list[bool]:
+        """The same of many."""
+        return self._resemblance.find(texts)
+
     def given_away_by(self, text: Text) -> bool:
         """Either of both."""
         return self.too_much_in(text) or self.resembled_by(text)

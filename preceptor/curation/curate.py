@@ -200,11 +200,11 @@ class _Selection:
         ]
         test = HeldOut((text for d in held_out for text in (d.source, d.answer)), corpus, self.settings)
         benchmarks = HeldOut(benchmark_texts(self.settings.decontaminate_against), corpus, self.settings)
-        for draft in learnt:
-            text = (draft.source, draft.answer)
+        texts = [(draft.source, draft.answer) for draft in learnt]
+        for draft, text, alike in zip(learnt, texts, test.resembled_by_each(texts), strict=True):
             if test.too_much_in(text):
                 self.gone.append(Removed("contaminated", draft))
-            elif test.resembled_by(text):
+            elif alike:
                 self.gone.append(Removed("resembles-test", draft))
             elif benchmarks.given_away_by(text):
                 self.gone.append(Removed("in-benchmark", draft))

@@ -22,6 +22,7 @@ _MARK = re.compile(r"\w*\d[\w.,/]*\b")  # numbers, and what has a digit: vectors
 _MARKS_SHARED = 0.5  # of those of the text that has fewer, where it has three: the same form, other values, is another case
 _FREQUENT = 1e-3  # a word this frequent weighs half: `a` of the paper
 _FEWEST = 40  # words; two short texts are alike by their topic
+_BLOCK = 512  # texts
 _SAMPLE = 5000  # texts of the corpus, evenly: enough to know what is frequent and what is shared
 
 
@@ -54,6 +55,20 @@ class Resemblance:
             for part in text
             for place in np.flatnonzero(self._cosines(part) >= self._threshold)
         )
+
+    def find(self, texts: Sequence[Sequence[str]]) -> list[bool]:
+        """The same of many texts, a block at a time: one by one, all held-out vectors would be read anew for each."""
+        found = [False] * len(texts)
+        if not len(self._held_out):
+            return found
+        parts = [(n, part) for n, text in enumerate(texts) for part in text if len(_words(part)) >= _FEWEST]
+        for start in range(0, len(parts), _BLOCK):
+            block = parts[start : start + _BLOCK]
+            cosines = np.array([self._unit(_words(part)) for _, part in block]) @ self._held_out.T
+            for row, place in np.argwhere(cosines >= self._threshold):
+                number, part = block[row]
+                found[number] = found[number] or _share_marks(_marks(part), self._marks[place])
+        return found
 
     def _cosines(self, text: str) -> Matrix:
         words = _words(text)

@@ -50,6 +50,13 @@ def test_a_text_with_some_of_its_words_left_out_is_found_mostly():
     assert sum(found.finds((text,)) for text in thinned) >= 48
 
 
+def test_many_at_once_are_judged_as_one_by_one(held_out):
+    texts = [(AGAIN,), (OTHER,), ("short", AGAIN), ("short",), *((note,) for note in NOTES[:40])]
+    one_by_one = [held_out.resembled_by(text) for text in texts]
+    assert held_out.resembled_by_each(texts) == one_by_one
+    assert one_by_one[:4] == [True, False, True, False]
+
+
 def test_short_texts_are_alike_by_their_topic_and_do_not_count(held_out):
     first_words = " ".join(CASE.split()[:39])
     assert not held_out.resembled_by((first_words,))
