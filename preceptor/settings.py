@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from dataclasses import fields
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -20,6 +21,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    TypeAdapter,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -41,6 +43,8 @@ COLUMNS = (
 GROUPS = ("specialty", "note type", "age band", "sex", "language", "site", "author", "year")
 BUNDLED_CORPUS = "examples/corpus/documents"
 ARMS = ("base", "fewshot", "rag", "finetuned", "finetuned+rag", "champion")
+
+T = TypeVar("T")
 
 
 class _Section(BaseModel):
@@ -587,6 +591,22 @@ def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
         old = result.get(key)
         result[key] = merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
     return result
+
+
+def read_as(path: Path, kind: type[T]) -> T:
+    """The values of a YAML file as a model, or as a mapping of names to models. Raises `UsageError` naming key, file and
+    line."""
+    values, lines = read_yaml(path)
+    return validated(kind, values, path, lines)
+
+
+def validated(kind: type[T], values: Any, path: Path, lines: Mapping[tuple[str, ...], int]) -> T:
+    """The same of values that something was laid upon; `lines` are those of the file, as `read_yaml` gives them."""
+    try:
+        return TypeAdapter(kind).validate_python(values)
+    except ValidationError as error:
+        origins = {key: f"{path}, line {line}" for key, line in lines.items()}
+        raise UsageError(describe(error, origins)) from None
 
 
 def describe(error: ValidationError, origins: dict[tuple[str, ...], str]) -> str:

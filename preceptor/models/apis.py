@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from preceptor.errors import UsageError
 from preceptor.models.published import Score, Told
-from preceptor.settings import ROOT, describe, read_yaml
+from preceptor.settings import ROOT, read_as
 
 APIS = ROOT / "recipes" / "api-models.yaml"
 
@@ -53,10 +52,4 @@ class Apis(BaseModel):
 
 def load_apis(path: Path = APIS) -> Apis:
     """Return the file. Raises `UsageError` naming key, file and line."""
-    values, lines = read_yaml(path)
-    try:
-        return Apis(**values)
-    except ValidationError as error:
-        raise UsageError(
-            describe(error, {key: f"{path}, line {line}" for key, line in lines.items()})
-        ) from None
+    return read_as(path, Apis)

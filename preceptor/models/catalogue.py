@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from preceptor.errors import UsageError
 from preceptor.models.architecture import Architecture
 from preceptor.models.published import Score, Told
-from preceptor.settings import ROOT, describe, read_yaml
+from preceptor.settings import ROOT, read_as
 
 CATALOGUE = ROOT / "recipes" / "base-models.yaml"
 
@@ -42,12 +41,4 @@ class CatalogueEntry(BaseModel):
 
 def load_catalogue(path: Path = CATALOGUE) -> dict[str, CatalogueEntry]:
     """Return the catalogue by name. Raises `UsageError` naming key, file and line."""
-    values, lines = read_yaml(path)
-    entries = {}
-    for name, value in values.items():
-        try:
-            entries[name] = CatalogueEntry.model_validate(value)
-        except ValidationError as error:
-            origins = {key[1:]: f"{path}, line {line}" for key, line in lines.items() if key[0] == name}
-            raise UsageError(describe(error, origins)) from None
-    return entries
+    return read_as(path, dict[str, CatalogueEntry])

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from preceptor.errors import UsageError
 from preceptor.models.published import Told
-from preceptor.settings import ROOT, describe, read_yaml
+from preceptor.settings import ROOT, read_as
 
 LICENCES = ROOT / "recipes" / "licences.yaml"
 
@@ -24,12 +21,4 @@ class Licence(Told):
 
 def load_licences(path: Path = LICENCES) -> dict[str, Licence]:
     """Return the licences by the names that the catalogue uses. Raises `UsageError` naming key, file and line."""
-    values, lines = read_yaml(path)
-    found = {}
-    for name, value in values.items():
-        try:
-            found[name] = Licence.model_validate(value)
-        except ValidationError as error:
-            origins = {key[1:]: f"{path}, line {line}" for key, line in lines.items() if key[0] == name}
-            raise UsageError(describe(error, origins)) from None
-    return found
+    return read_as(path, dict[str, Licence])

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from preceptor.errors import UsageError
-from preceptor.settings import ROOT, describe, read_yaml
+from preceptor.settings import ROOT, read_as
 
 PRICES = ROOT / "recipes" / "prices.yaml"
 _MIB, _GIB = 2**20, 2**30
@@ -19,6 +19,14 @@ _MACHINE = 8  # GPUs that a machine may have
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Told(_Section):
+    """Where a price was read, and as of when; `certain` is false for one read in one place only, or from memory."""
+
+    as_of: date
+    certain: bool
+    source: str
 
 
 class Gpu(_Section):
@@ -65,7 +73,7 @@ class Instance(_Section):
     certain: bool
 
 
-class Machine(_Section):
+class Machine(_Told):
     """A machine to buy. `price` in US dollars for all of it, null where it is not known; `watts` of all of it at work."""
 
     name: str
@@ -73,9 +81,6 @@ class Machine(_Section):
     gpus: int = Field(ge=1)
     price: float | None = Field(gt=0)
     watts: int = Field(gt=0)
-    as_of: date
-    certain: bool
-    source: str
 
 
 class Ownership(_Section):
@@ -90,7 +95,7 @@ class Ownership(_Section):
     as_of: date
 
 
-class TokenPrice(_Section):
+class TokenPrice(_Told):
     """What a model costs as a service: US dollars a million tokens that it reads (`input`) and writes (`output`), at once and
     without a cache; null where it is not known. `model` and `provider` are names of recipes/api-models.yaml."""
 
@@ -98,12 +103,9 @@ class TokenPrice(_Section):
     provider: str
     input: float | None = Field(ge=0)
     output: float | None = Field(ge=0)
-    as_of: date
-    certain: bool
-    source: str
 
 
-class FineTuning(_Section):
+class FineTuning(_Told):
     """What a provider takes for fine-tuning a model of its own, in US dollars for a million tokens; null where it is not
     known. `training` for each token trained (examples times epochs), `input` and `output` for asking the tuned model."""
 
@@ -112,9 +114,6 @@ class FineTuning(_Section):
     training: float | None = Field(gt=0)
     input: float | None = Field(gt=0)
     output: float | None = Field(gt=0)
-    as_of: date
-    certain: bool
-    source: str
 
 
 class Prices(_Section):
@@ -153,13 +152,7 @@ class Rental:
 
 def load_prices(path: Path = PRICES) -> Prices:
     """Return the file. Raises `UsageError` naming key, file and line."""
-    values, lines = read_yaml(path)
-    try:
-        return Prices(**values)
-    except ValidationError as error:
-        raise UsageError(
-            describe(error, {key: f"{path}, line {line}" for key, line in lines.items()})
-        ) from None
+    return read_as(path, Prices)
 
 
 def gpu_named(name: str, prices: Prices) -> str:

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from preceptor.errors import UsageError
-from preceptor.settings import describe, merge, read_yaml
+from preceptor.settings import merge, read_yaml, validated
 
 Objective = Literal["answers", "notes", "preferences"]
 MethodName = Literal["full", "lora", "rslora", "dora", "pissa", "qlora", "ia3", "prompt"]
@@ -173,8 +172,4 @@ def load_recipe(path: Path, overrides: dict[str, Any] | None = None) -> Recipe:
     Raises `UsageError` naming key, file and line.
     """
     values, lines = read_yaml(path)
-    try:
-        return Recipe(**laid_on(values, overrides or {}))
-    except ValidationError as error:
-        origins = {key: f"{path}, line {line}" for key, line in lines.items()}
-        raise UsageError(describe(error, origins)) from None
+    return validated(Recipe, laid_on(values, overrides or {}), path, lines)

@@ -91,5 +91,5 @@ def test_a_score_above_all_correct_is_named_with_its_line(tmp_path):
         "x:\n  source: path:x\n  licence: MIT\n  parameters: 1\n  context: 1\n"
         "  scores:\n    - {benchmark: MedQA, value: 101, source: y, as_of: 2026-01-01}\n"
     )
-    with pytest.raises(UsageError, match=r"models.yaml, line \d+: scores.*100"):
+    with pytest.raises(UsageError, match=r"models.yaml, line 6: x\.scores\.0\.value: .*100"):
         load_catalogue(path)

@@ -9,11 +9,11 @@ from pathlib import Path
 from string import Formatter
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from preceptor.errors import UsageError
 from preceptor.records import DeidentifiedDocument
-from preceptor.settings import ROOT, describe, read_yaml
+from preceptor.settings import ROOT, read_as
 
 USE_CASES = ROOT / "recipes" / "use-cases"
 Label = Literal["summary", "codes", "differential"]
@@ -136,11 +136,7 @@ def load_use_cases(tasks: tuple[str, ...], folders: tuple[Path, ...] = (USE_CASE
             known = ", ".join(sorted({p.stem for folder in folders for p in folder.glob("*.yaml")}))
             where = " or ".join(map(str, folders))
             raise UsageError(f"There is no use case {task!r} in {where}: there are {known}.")
-        values, lines = read_yaml(path)
-        try:
-            case = UseCase(**values)
-        except ValidationError as error:
-            raise UsageError(describe(error, {k: f"{path}, line {n}" for k, n in lines.items()})) from None
+        case = read_as(path, UseCase)
         if case.task != task:
             raise UsageError(f"{path}: task is {case.task!r}, and the file's name says {task!r}.")
         found.append(case)

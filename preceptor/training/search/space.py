@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from preceptor.errors import UsageError
-from preceptor.settings import describe, read_yaml
+from preceptor.settings import read_yaml, validated
 from preceptor.training.recipe import Recipe, laid_on
 
 Scalar = bool | int | float | str
@@ -141,15 +141,11 @@ class Space(_Section):
 def load_space(path: Path, recipe: Recipe) -> Space:
     """Return the space of a file, which must fit the recipe. Raises `UsageError` naming key, file and line."""
     values, lines = read_yaml(path)
-    origins = {key: f"{path}, line {line}" for key, line in lines.items()}
-    try:
-        space = Space.model_validate(values)
-    except ValidationError as error:
-        raise UsageError(describe(error, origins)) from None
+    space = validated(Space, values, path, lines)
     said = []
     for key, what in _problems(space, recipe):
-        at = next((origins[key[:n]] for n in range(len(key), 0, -1) if key[:n] in origins), f"{path}, line 1")
-        said.append(f"{at}: {'.'.join(key)}: {what}")
+        line = next((lines[key[:n]] for n in range(len(key), 0, -1) if key[:n] in lines), 1)
+        said.append(f"{path}, line {line}: {'.'.join(key)}: {what}")
     if said:
         raise UsageError("\n".join(said))
     return space
