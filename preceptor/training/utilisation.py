@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from typing import Any
 
-# Dense bf16 (T4, V100: fp16) tensor-core TFLOPS of NVIDIA's data sheets, by a part of the device's name; the first that fits.
-_DATA_SHEETS = {
-    "H200": 989.0,
-    "H100 PCIe": 756.0,
-    "H100": 989.0,
-    "A100": 312.0,
-    "L40S": 362.0,
-    "L4": 121.0,
-    "A10G": 70.0,
-    "A10": 125.0,
-    "V100": 125.0,
-    "T4": 65.0,
-}
 _SIDE = 1024  # of the matrices by which an unknown device is measured
 
 
@@ -31,14 +19,14 @@ class Peak:
 
 
 def peak_flops(dtype: Any) -> Peak:
-    """What this device can do at most: by its data sheet if it is known, else what a plain matrix product reaches."""
+    """What this device can do at most: in 16 bits by its data sheet, if the price file has it, else what a plain matrix
+    product reaches."""
     import torch
 
     if torch.cuda.is_available() and dtype != torch.float32:
-        name = torch.cuda.get_device_name()
-        for part, tera in _DATA_SHEETS.items():
-            if part in name:
-                return Peak(tera * 1e12, "data sheet")
+        known = by_data_sheet(torch.cuda.get_device_name())
+        if known is not None:
+            return Peak(known, "data sheet")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     a = torch.ones(_SIDE, _SIDE, dtype=dtype, device=device)
     best = float("inf")
@@ -48,6 +36,20 @@ def peak_flops(dtype: Any) -> Peak:
         product[0, 0].item()  # a GPU answers before it is done
         best = min(best, time.perf_counter() - started)
     return Peak(2 * _SIDE**3 / best, "measured matrix product")
+
+
+def by_data_sheet(device: str) -> float | None:
+    """Of "NVIDIA A100-SXM4-80GB" the FLOPs of `a100-80gb`: the GPU most of whose name's parts are in the device's. None for
+    cards of the slot, which are slower than those of the same name on a board."""
+    from preceptor.planning.prices import load_prices
+
+    parts = set(re.findall(r"[a-z0-9]+", device.lower()))
+    gpus = load_prices().gpus
+    named = {name: set(name.split("-")) for name in gpus}
+    found = [name for name, wanted in named.items() if wanted <= parts]
+    if not found or "pcie" in parts:
+        return None
+    return gpus[max(found, key=lambda name: len(named[name]))].bf16_tflops * 1e12
 
 
 @dataclass(frozen=True, slots=True)
