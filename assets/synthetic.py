@@ -51,6 +51,7 @@ def synthetic_examples(
             "accepted": facts["accepted"],
             "accepted by use case": table(facts["accepted_by_task"], ("use case", "rows")),
             "refused by rule": table(facts["refused"], ("rule", "candidates")),
+            "judged by the base model": table(facts["judged"], ("verdict", "candidates")),
             "share of training data": facts["share"],
         },
     )

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from preceptor.errors import GateRefused, PreceptorError, UsageError
-from preceptor.models import ResolvedModel
 from preceptor.settings import SynthesisSettings
+from preceptor.synthesis.checkpoint import Checkpoint
 
 
 class Generator(Protocol):
@@ -20,7 +20,7 @@ class Generator(Protocol):
     def generate(self, prompts: Sequence[str], seed: int) -> list[str]: ...
 
 
-def make_generator(settings: SynthesisSettings, base: Callable[[], ResolvedModel]) -> Generator | None:
+def make_generator(settings: SynthesisSettings, base: Callable[[], Checkpoint]) -> Generator | None:
     """Return the generator that the settings name; None for `none`.
 
     `base` brings the base model here, and is called only for `local`. Raises `GateRefused` for a server that nobody
@@ -45,19 +45,18 @@ def make_generator(settings: SynthesisSettings, base: Callable[[], ResolvedModel
 class LocalModel:
     """A Transformers checkpoint on this machine, sampled at temperature 0.7 from the 0.9 nucleus."""
 
-    def __init__(self, model: ResolvedModel, max_new_tokens: int) -> None:
-        self._resolved = model
+    def __init__(self, checkpoint: Checkpoint, max_new_tokens: int) -> None:
+        self._checkpoint = checkpoint
         self._max_new_tokens = max_new_tokens
-        self._loaded: tuple[Any, Any] | None = None
 
     @property
     def name(self) -> str:
-        return f"local:{self._resolved.name}@{self._resolved.digest[:12]}"
+        return f"local:{self._checkpoint.of.name}@{self._checkpoint.of.digest[:12]}"
 
     def generate(self, prompts: Sequence[str], seed: int) -> list[str]:
         import torch
 
-        tokenizer, model = self._load()
+        tokenizer, model = self._checkpoint.load()
         texts = [
             tokenizer.apply_chat_template(
                 [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
@@ -77,16 +76,6 @@ class LocalModel:
             )
         new = written[:, batch["input_ids"].shape[1] :]
         return [text.strip() for text in tokenizer.batch_decode(new, skip_special_tokens=True)]
-
-    def _load(self) -> tuple[Any, Any]:
-        if self._loaded is None:
-            import torch
-            from transformers import AutoModelForCausalLM, AutoTokenizer
-
-            tokenizer = AutoTokenizer.from_pretrained(self._resolved.path, padding_side="left")
-            model = AutoModelForCausalLM.from_pretrained(self._resolved.path, dtype="auto").eval()
-            self._loaded = tokenizer, model.to("cuda" if torch.cuda.is_available() else "cpu")
-        return self._loaded
 
 
 class OpenAIServer:

@@ -9,10 +9,10 @@ rewrite that tells less than half of what its source did has lost what the answe
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from preceptor.models import ResolvedModel
 from preceptor.records import Example
+from preceptor.synthesis.checkpoint import Checkpoint
 
 _HALF = 0.5
 _TELLS = 0.05  # nats a token of the answer: a source that tells less cannot be lost
@@ -36,11 +36,10 @@ class Told:
 
 
 class Judge:
-    """A Transformers checkpoint that is read, and writes nothing."""
+    """A checkpoint that is read, and writes nothing."""
 
-    def __init__(self, model: ResolvedModel) -> None:
-        self._resolved = model
-        self._loaded: tuple[Any, Any] | None = None
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self._checkpoint = checkpoint
 
     def told(self, seed: Example, text: str) -> Told:
         """Compare a rewritten text with the source of its seed, by the seed's answer."""
@@ -56,7 +55,7 @@ class Judge:
         import torch
         from torch.nn.functional import cross_entropy
 
-        tokenizer, model = self._load()
+        tokenizer, model = self._checkpoint.load()
         asked = tokenizer.apply_chat_template(
             [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
         )
@@ -68,13 +67,3 @@ class Judge:
         with torch.inference_mode():
             logits = model(ids, logits_to_keep=len(wanted) + 1).logits[0, :-1].float()
         return float(cross_entropy(logits, ids[0, len(before) :]))
-
-    def _load(self) -> tuple[Any, Any]:
-        if self._loaded is None:
-            import torch
-            from transformers import AutoModelForCausalLM, AutoTokenizer
-
-            tokenizer = AutoTokenizer.from_pretrained(self._resolved.path)
-            model = AutoModelForCausalLM.from_pretrained(self._resolved.path, dtype="auto").eval()
-            self._loaded = tokenizer, model.to("cuda" if torch.cuda.is_available() else "cpu")
-        return self._loaded

@@ -8,6 +8,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from preceptor.progress import Progress, silent
 from preceptor.records import DeidentifiedDocument, Example
 from preceptor.settings import CurationSettings, SynthesisSettings
 from preceptor.synthesis import VERSION, knowledge, variations
+from preceptor.synthesis.checkpoint import Checkpoint
 from preceptor.synthesis.filters import Candidate, refusal, refusal_of_new, refusal_of_variation, runs
 from preceptor.synthesis.generators import Generator, make_generator
 from preceptor.synthesis.judge import Judge
@@ -45,13 +47,14 @@ def synthesize(
     `scores` by use case are of the last evaluation, for `synthesis.target_weak`. Facts: candidates, accepted, refused by rule, share of the training split. Finished batches of candidates are kept
     while the stage works, so that a killed run does not generate them again.
     """
-    generator = make_generator(settings, base)
-    reader = base() if generator and settings.judge else None
+    checkpoint = cache(lambda: Checkpoint(base()))  # once: its files are hashed, and it may be large
+    generator = make_generator(settings, checkpoint)
+    reader = checkpoint() if generator and settings.judge else None
     what: dict[str, Any] = {
         "inputs": {
             "curated": curated.name,
             "generator": generator.name if generator else "none",
-            **({"judge": reader.digest} if reader else {}),
+            **({"judge": reader.of.digest} if reader else {}),
         },
         "config": {**settings.model_dump(mode="json"), "prompt": PROMPT, "scores": dict(scores or {})},
         "code": VERSION,

@@ -8,6 +8,7 @@ import pytest
 
 from preceptor.models import resolve
 from preceptor.settings import Workspace
+from preceptor.synthesis.checkpoint import Checkpoint
 from preceptor.synthesis.judge import Judge, Told
 from tests.synthesis.test_synthesis import REWRITTEN, SEED
 
@@ -25,7 +26,7 @@ SUMMARY = dataclasses.replace(
 
 @pytest.fixture(scope="module")
 def judge(tmp_path_factory):
-    return Judge(resolve("smollm2-135m-instruct", Workspace(tmp_path_factory.mktemp("judge"))))
+    return Judge(Checkpoint(resolve("smollm2-135m-instruct", Workspace(tmp_path_factory.mktemp("judge")))))
 
 
 def test_a_rewrite_keeps_what_the_answer_rests_on_and_another_text_does_not(judge):

@@ -12,6 +12,7 @@ from preceptor.errors import GateRefused
 from preceptor.models import resolve
 from preceptor.records import Example
 from preceptor.settings import CurationSettings, SynthesisSettings, Workspace
+from preceptor.synthesis.checkpoint import Checkpoint
 from preceptor.synthesis.filters import Candidate, refusal
 from preceptor.synthesis.generators import OpenAIServer, make_generator
 from preceptor.synthesis.stage import synthesize
@@ -162,7 +163,7 @@ def test_what_a_model_wrote_is_judged_by_the_base_model_and_counted(tmp_path, se
 
 def test_this_machines_model_writes_the_same_for_the_same_seed(tmp_path):
     base = resolve("tiny", Workspace(tmp_path))
-    generator = make_generator(SynthesisSettings(max_new_tokens=8), lambda: base)
+    generator = make_generator(SynthesisSettings(max_new_tokens=8), lambda: Checkpoint(base))
     first = generator.generate(["Rewrite this.", "And this, which is longer."], seed=1)
     assert generator.generate(["Rewrite this.", "And this, which is longer."], seed=1) == first
     assert len(first) == 2
