@@ -44,37 +44,27 @@ class Resemblance:
         self._held_out = np.array([self._unit(_words(text)) for text in wanted], np.float32)
         self._marks = [_marks(text) for text in wanted]
 
-    def nearest(self, text: str) -> float:
-        """The cosine to the held-out text that is most like it; 0 for a text of under 40 words, or where none is held out."""
-        return float(self._cosines(text).max(initial=0.0))
-
-    def finds(self, text: Sequence[str]) -> bool:
-        """Whether a part of it, source or answer, is like a held-out text, and has half of its numbers."""
-        return any(
-            _share_marks(_marks(part), self._marks[place])
-            for part in text
-            for place in np.flatnonzero(self._cosines(part) >= self._threshold)
-        )
-
     def find(self, texts: Sequence[Sequence[str]]) -> list[bool]:
-        """The same of many texts, a block at a time: one by one, all held-out vectors would be read anew for each."""
+        """For each text whether a part of it, source or answer, is like a held-out text and has half of its numbers.
+
+        A block at a time: one by one, all held-out vectors would be read anew for each.
+        """
         found = [False] * len(texts)
         if not len(self._held_out):
             return found
-        parts = [(n, part) for n, text in enumerate(texts) for part in text if len(_words(part)) >= _FEWEST]
+        parts = [
+            (number, part, words)
+            for number, text in enumerate(texts)
+            for part in text
+            if len(words := _words(part)) >= _FEWEST
+        ]
         for start in range(0, len(parts), _BLOCK):
             block = parts[start : start + _BLOCK]
-            cosines = np.array([self._unit(_words(part)) for _, part in block]) @ self._held_out.T
+            cosines = np.array([self._unit(words) for _, _, words in block]) @ self._held_out.T
             for row, place in np.argwhere(cosines >= self._threshold):
-                number, part = block[row]
+                number, part, _ = block[row]
                 found[number] = found[number] or _share_marks(_marks(part), self._marks[place])
         return found
-
-    def _cosines(self, text: str) -> Matrix:
-        words = _words(text)
-        if not len(self._held_out) or len(words) < _FEWEST:
-            return np.empty(0, np.float32)
-        return np.asarray(self._held_out @ self._unit(words), np.float32)
 
     def _mean(self, words: Sequence[str]) -> Matrix:
         rows = np.fromiter((self._row(word) for word in words), np.int64, len(words))

@@ -221,10 +221,13 @@ def _losses_by_task(trainer: Any, tasks: Sequence[str]) -> dict[str, float]:
     import torch
 
     found: dict[str, list[float]] = {}
+    batches = trainer.get_eval_dataloader() if tasks else ()
+    if len(batches) != len(tasks):  # one process that uses several GPUs gives each a row of a batch
+        return {}
     model = trainer.model.eval()
     with torch.no_grad():
         # A batch is one example, and they come in the order of the data.
-        for task, batch in zip(tasks, trainer.get_eval_dataloader() if tasks else (), strict=True):
+        for task, batch in zip(tasks, batches, strict=True):
             loss = trainer.compute_loss(model, trainer._prepare_inputs(batch))
             found.setdefault(task, []).append(float(loss))
     return {task: sum(losses) / len(losses) for task, losses in found.items()}
