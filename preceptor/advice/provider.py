@@ -159,20 +159,20 @@ def _service(price: TokenPrice, apis: Apis, load: Workload) -> Offer:
             f"${per_answer(price, load):.4f} an answer"
         )
     return Offer(
-        _named(price, apis),
-        "service",
-        provider.baa,
-        provider.terms,
-        month,
-        None if month is None else 12 * month,
-        None,
-        None,
-        {},
-        not provider.certain,
-        price.as_of.isoformat(),
-        price.certain,
-        price.source,
-        numbers,
+        name=_named(price, apis),
+        kind="service",
+        baa=provider.baa,
+        terms=provider.terms,
+        month=month,
+        year=None if month is None else 12 * month,
+        capacity=None,
+        sets=None,
+        break_even={},
+        told=not provider.certain,
+        as_of=price.as_of.isoformat(),
+        certain=price.certain,
+        source=price.source,
+        numbers=numbers,
     )
 
 
@@ -192,20 +192,22 @@ def _rented(
         lessor, what = prices.providers[provider], rent.rental.instance
         found.append(
             Offer(
-                f"{name} on {rent.sets} x {provider} {what.name}",
-                "rented",
-                lessor.baa,
-                f"By the hour, from {lessor.title}.",
-                rent.month,
-                12 * rent.month,
-                rent.answering.capacity,
-                rent.sets,
-                {who: break_even(rent.one, rent.answering.capacity, cost) for who, cost in each.items()},
-                False,
-                what.as_of.isoformat(),
-                what.certain,
-                lessor.source,
-                f"{rent.answering.gpus} x {rent.gpu} hold it ({_bits(rent.answering)}); ${rent.rental.per_hour:g} an hour, "
+                name=f"{name} on {rent.sets} x {provider} {what.name}",
+                kind="rented",
+                baa=lessor.baa,
+                terms=f"By the hour, from {lessor.title}.",
+                month=rent.month,
+                year=12 * rent.month,
+                capacity=rent.answering.capacity,
+                sets=rent.sets,
+                break_even={
+                    who: break_even(rent.one, rent.answering.capacity, cost) for who, cost in each.items()
+                },
+                told=False,
+                as_of=what.as_of.isoformat(),
+                certain=what.certain,
+                source=lessor.source,
+                numbers=f"{rent.answering.gpus} x {rent.gpu} hold it ({_bits(rent.answering)}); ${rent.rental.per_hour:g} an hour, "
                 f"{load.hours:,.0f} hours a month; {rent.answering.capacity:,.0f} answers a month at most",
             )
         )
@@ -240,22 +242,22 @@ def _owned(
             )
         found.append(
             Offer(
-                f"{name} on {sets} x {machine.name}",
-                "owned",
-                None,
-                "No agreement is needed: nobody else sees the data.",
-                month,
-                None if month is None else 12 * month,
-                how.capacity,
-                sets,
-                {}
+                name=f"{name} on {sets} x {machine.name}",
+                kind="owned",
+                baa=None,
+                terms="No agreement is needed: nobody else sees the data.",
+                month=month,
+                year=None if month is None else 12 * month,
+                capacity=how.capacity,
+                sets=sets,
+                break_even={}
                 if price is None
                 else {who: break_even(price, how.capacity, cost) for who, cost in each.items()},
-                False,
-                machine.as_of.isoformat(),
-                machine.certain,
-                machine.source,
-                numbers,
+                told=False,
+                as_of=machine.as_of.isoformat(),
+                certain=machine.certain,
+                source=machine.source,
+                numbers=numbers,
             )
         )
     return found

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from preceptor.cli._common import emit, json_option, set_values, settings, workspace
 from preceptor.cli.size_tables import said
 from preceptor.errors import UsageError
+from preceptor.training.recipe import MethodName
 
-_METHODS = ("full", "lora", "rslora", "dora", "pissa", "qlora", "ia3", "prompt")
+_METHODS = get_args(MethodName)
 _NEEDED = {"none": 0, "optimizer": 1, "all": 3}  # the least stage of ZeRO for an offload
 
 
