@@ -22,12 +22,14 @@ _MARK = re.compile(r"\w*\d[\w.,/]*\b")  # numbers, and what has a digit: vectors
 _MARKS_SHARED = 0.5  # of those of the text that has fewer, where it has three: the same form, other values, is another case
 _FREQUENT = 1e-3  # a word this frequent weighs half: `a` of the paper
 _FEWEST = 40  # words; two short texts are alike by their topic
+_FEW = 16  # texts of a corpus: of fewer nobody can say what they share, and then all are alike
 _BLOCK = 512  # texts
 _SAMPLE = 5000  # texts of the corpus, evenly: enough to know what is frequent and what is shared
 
 
 class Resemblance:
-    """Held-out texts against which others are held; `corpus` says which words, and what beside them, all texts share."""
+    """Held-out texts against which others are held; `corpus` says which words, and what beside them, all texts share. With
+    fewer than 16 texts of 40 words in it nothing is found."""
 
     def __init__(self, held_out: Iterable[str], corpus: Iterable[str], threshold: float) -> None:
         self._threshold = threshold
@@ -36,6 +38,8 @@ class Resemblance:
         wanted = [text for text in held_out if threshold <= 1 and len(_words(text)) >= _FEWEST]
         texts = [text for text in corpus if len(_words(text)) >= _FEWEST] if wanted else []
         texts = texts[:: len(texts) // _SAMPLE + 1]
+        if len(texts) < _FEW:
+            wanted = []
         self._counts: Counter[str] = Counter()
         for text in texts:
             self._counts.update(_words(text))
@@ -97,8 +101,8 @@ def _share_marks(a: frozenset[str], b: frozenset[str]) -> bool:
 
 
 def _direction(means: list[Matrix], dimensions: int) -> Matrix:
-    """The first principal direction of the means; zeros where they are too few to have one that is not their own."""
-    if len(means) < dimensions:
+    """The first principal direction of the means; zeros of none."""
+    if not means:
         return np.zeros(dimensions, np.float32)
     stacked = np.stack(means)
     _, directions = np.linalg.eigh((stacked.T @ stacked).astype(np.float64))

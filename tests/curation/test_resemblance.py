@@ -7,11 +7,19 @@ import random
 import pytest
 
 from preceptor.curation.contamination import HeldOut
+from preceptor.curation.removed import read_removed
 from preceptor.curation.resemblance import Resemblance
 from preceptor.deid.tagger.notes import annotated_notes
 from preceptor.settings import CurationSettings
+from preceptor.tables import EXAMPLES, read_examples
+from tests.curation.test_curation import curated, document
 
-NOTES = [note.text for note in annotated_notes() if 60 <= len(note.text.split()) <= 400]
+# One of each patient: two notes of one visit are alike, and are in one split.
+NOTES = [
+    note.text
+    for note in {n.patient: n for n in annotated_notes()}.values()
+    if 60 <= len(note.text.split()) <= 400
+]
 CASE = """The patient is a seventy-year-old man who came to the emergency room with chest pain that began two hours before
 he arrived. The pain was pressing, went into his left arm, and got worse when he climbed the stairs. He took an aspirin at home.
 The electrocardiogram showed ST elevation in the inferior leads and the troponin was raised. He was taken to the
@@ -35,6 +43,35 @@ def test_a_paraphrase_is_found_that_shares_no_run_of_words(held_out):
     assert not held_out.too_much_in((AGAIN,))
     assert held_out.resembled_by(("A short question.", AGAIN)) and held_out.given_away_by((AGAIN,))
     assert not held_out.given_away_by((OTHER,))
+
+
+def test_a_training_example_that_retells_a_test_case_goes_and_is_named(tmp_path):
+    count = 150
+
+    def made(folder, planted):
+        documents = [
+            document(n, text=planted.get(n, text), reference_summary="The course was stable.")
+            for n, text in enumerate(NOTES[:count])
+        ]
+        return curated(folder, documents)
+
+    before = made(tmp_path / "before", {})
+    split = {e.document_refs[0]: e.split for e in read_examples(before.path / EXAMPLES)}
+    tested, learnt = (
+        next(n for n in range(count) if split.get(f"d-{n:016x}") == name) for name in ("test", "train")
+    )
+    version = made(tmp_path / "planted", {tested: CASE, learnt: AGAIN})
+    assert version.facts["removed"]["resembles-test"] == 1
+    (row,) = [r for r in read_removed(version.path) if r["rule"] == "resembles-test"]
+    assert row["document_refs"] == [f"d-{learnt:016x}"]
+
+
+@pytest.mark.parametrize("count", [10, 16, 24, 60, 120])
+def test_of_a_small_collection_nothing_goes_either(count):
+    """What all its texts share has to be known before two of them can be called alike."""
+    drawn = random.Random(count).sample(NOTES, count)
+    held_out = HeldOut(drawn[: count // 4], [(str(n), (t,)) for n, t in enumerate(drawn)], CurationSettings())
+    assert not any(held_out.resembled_by_each([(text,) for text in drawn[count // 4 :]]))
 
 
 def test_real_notes_are_not_taken_for_each_other():
@@ -77,4 +114,6 @@ def test_it_can_be_switched_off_and_nothing_is_like_nothing():
     off = CurationSettings(decontamination_similarity=1.5)
     assert not HeldOut([CASE], [("p", (CASE,))], off).resembled_by((CASE,))
     assert not HeldOut([], [("p", (CASE,))], CurationSettings()).resembled_by((CASE,))
-    assert HeldOut([CASE], [("p", (CASE,))], CurationSettings()).resembled_by((CASE,))
+    assert not HeldOut([CASE], [("p", (CASE,))], CurationSettings()).resembled_by((CASE,))  # too few to tell
+    enough = [(str(n), (text,)) for n, text in enumerate((CASE, *NOTES[:15]))]
+    assert HeldOut([CASE], enough, CurationSettings()).resembled_by((CASE,))
