@@ -18,6 +18,8 @@ from preceptor.evaluation.facts import Prediction, arm_facts, case_facts, compar
 from preceptor.evaluation.generation import GenerationSettings, answer_all
 from preceptor.evaluation.loading import choose_dtype
 from preceptor.evaluation.metrics import METRICS, primary, score
+from preceptor.evaluation.probes import Material, probed
+from preceptor.evaluation.prompting import Question
 from preceptor.evaluation.report import render
 from preceptor.evaluation.retrieval import usable
 from preceptor.evaluation.verdict import verdict
@@ -57,7 +59,14 @@ def evaluate(
     train = usable([example for example in examples if example.split == "train"], chosen)
     arms, skipped = _available(settings.arms, models, bool(train))
     dtype = choose_dtype(cache / "number-format.json")
-    by_arm = _run_arms(arms, models, chosen, train, settings, AnswerCache(cache), dtype, on_progress)
+    answers = AnswerCache(cache)
+    by_arm = _run_arms(arms, models, chosen, train, settings, answers, dtype, on_progress)
+
+    def ask(role: str, asked: Sequence[Question]) -> list[str]:
+        generation = _generation(settings, dtype)
+        return [a.text for a in answer_all(models[role], asked, generation, answers, on_progress).answers]
+
+    material = Material(chosen, train, by_arm, models, settings, dtype, ask, on_progress)
 
     used = {ARMS[arm][0]: models[ARMS[arm][0]] for arm in arms}
     report: dict[str, Any] = {
@@ -74,6 +83,7 @@ def evaluate(
         "measures": {task: primary(task) for task in sorted({case.task for case in chosen})},
         "arms": {arm: arm_facts(rows, settings, used[ARMS[arm][0]].remote) for arm, rows in by_arm.items()},
         "comparisons": comparisons(by_arm, settings),
+        "probes": probed(material),
         "skipped": skipped,
         "notes": _notes(arms, chosen, train) + _remote_notes(used),
     }
@@ -83,7 +93,7 @@ def evaluate(
 
     write_atomic(out / PREDICTIONS, _parquet([row for rows in by_arm.values() for row in rows]))
     write_atomic(out / REPORT_JSON, json.dumps(report, indent=1, ensure_ascii=False))
-    write_atomic(out / REPORT_HTML, render(report, by_arm))
+    write_atomic(out / REPORT_HTML, render(report, material))
     brief = (
         "evaluation",
         "dataset",
@@ -150,12 +160,7 @@ def _run_arms(
     on_progress: Progress,
 ) -> dict[str, list[Prediction]]:
     """Answer and score; the arms of one model share its batches, so that it is loaded once and places stay full."""
-    generation = GenerationSettings(
-        rows=settings.batch_size,
-        max_new_tokens=settings.max_new_tokens,
-        max_prompt_tokens=settings.max_prompt_tokens,
-        dtype=dtype,
-    )
+    generation = _generation(settings, dtype)
     found: dict[str, list[Prediction]] = {}
     total, before = len(arms) * len(cases), 0
     for role in dict.fromkeys(ARMS[arm][0] for arm in arms):
@@ -188,6 +193,15 @@ def _run_arms(
                     )
                 )
     return {arm: found[arm] for arm in arms}
+
+
+def _generation(settings: EvaluationSettings, dtype: str) -> GenerationSettings:
+    return GenerationSettings(
+        rows=settings.batch_size,
+        max_new_tokens=settings.max_new_tokens,
+        max_prompt_tokens=settings.max_prompt_tokens,
+        dtype=dtype,
+    )
 
 
 def _notes(arms: Sequence[str], cases: Sequence[Example], train: Sequence[Example]) -> list[str]:

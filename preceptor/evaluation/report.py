@@ -11,9 +11,10 @@ from typing import Any
 from preceptor.evaluation.charts import Bar, forest
 from preceptor.evaluation.facts import Prediction
 from preceptor.evaluation.metrics import METRICS
+from preceptor.evaluation.probes import Material
 from preceptor.evaluation.verdict import outcome
 
-TEMPLATE = Path(__file__).parent / "templates" / "report.html.j2"
+TEMPLATES = Path(__file__).parent / "templates"
 EXCERPT = 900  # characters of a document that are shown
 TASKS = {
     "bh_note": "Behavioural health: session note",
@@ -24,9 +25,9 @@ TASKS = {
 }
 
 
-def render(report: Mapping[str, Any], by_arm: Mapping[str, Sequence[Prediction]]) -> str:
+def render(report: Mapping[str, Any], material: Material) -> str:
     """Return the report as HTML without any reference to outside; all text of cases is escaped."""
-    arms = report["arms"]
+    arms, by_arm = report["arms"], material.by_arm
     measured = [
         Bar(
             facts["label"],
@@ -46,6 +47,7 @@ def render(report: Mapping[str, Any], by_arm: Mapping[str, Sequence[Prediction]]
     ]
     return _template().render(
         report=report,
+        material=material,
         scores=forest(measured, title="Score of every arm, in points of 100", signed=False),
         differences=forest(differences, title="Difference of the fine-tuned model", signed=True)
         if differences
@@ -111,13 +113,17 @@ def _lower(label: str) -> str:
 
 @cache
 def _template() -> Any:
-    from jinja2 import Environment, StrictUndefined
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters["points"] = lambda value: "–" if value is None else f"{100 * value:.1f}"
     environment.filters["signed"] = lambda value: f"{100 * value:+.1f}"
     environment.filters["svg"] = Markup  # only for our own drawings, whose labels are escaped
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    return environment.get_template("report.html.j2")

@@ -1,0 +1,49 @@
+"""What an evaluation looks at besides the scores of its arms: each probe is a module with a section of the report.
+
+A probe is a function from `Material` to the facts of its section, JSON-able and green: numbers, names of measures, ids of
+cases; never a text of a case. Its page is templates/sections/NAME.html.j2, which sees `report` and `facts`; what a reader of cases must see beside
+the numbers it may look up in `material`, which the page sees too. Facts under the key `gate` are numbers that rules of the gates may name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from preceptor.evaluation.arms import ArmModel
+from preceptor.evaluation.facts import Prediction
+from preceptor.evaluation.prompting import Question
+from preceptor.progress import Progress
+from preceptor.records import Example
+from preceptor.settings import EvaluationSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What probes work on: the cases, what retrieval may show, every arm's predictions, and the models themselves.
+
+    `ask(role, questions)` has a role's model ("base", "finetuned", "champion") answer, in order; answers are kept, so
+    that what was asked once costs nothing again. `dtype` is the number format that models are loaded in.
+    """
+
+    cases: Sequence[Example]
+    train: Sequence[Example]
+    by_arm: Mapping[str, Sequence[Prediction]]
+    models: Mapping[str, ArmModel]
+    settings: EvaluationSettings
+    dtype: str
+    ask: Callable[[str, Sequence[Question]], list[str]]
+    on_progress: Progress
+
+
+Probe = Callable[[Material], dict[str, Any] | None]
+
+# name -> the probe, in the order of the report; one that returns None has nothing to say of these cases
+PROBES: dict[str, Probe] = {}
+
+
+def probed(material: Material) -> dict[str, dict[str, Any]]:
+    """Return the facts of every probe that has any, by name."""
+    found = {name: probe(material) for name, probe in PROBES.items()}
+    return {name: facts for name, facts in found.items() if facts is not None}
