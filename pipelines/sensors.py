@@ -83,4 +83,21 @@ def retraining_triggers(
     )
 
 
-SENSORS = [approvals, new_batches, retraining_triggers]
+@dg.sensor(
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.STOPPED,
+    description="Tells webhooks and e-mail what became of model versions, as the settings' notifications say. Starts no run.",
+)
+def notifications(workspace: WorkspaceResource) -> dg.SkipReason:
+    from preceptor.notifications.outbox import deliver
+
+    settings = workspace.settings().notifications
+    if not settings.webhooks and settings.email is None:
+        return dg.SkipReason("the settings name no webhook and no e-mail")
+    with workspace.record() as record:
+        done = deliver(record, settings)
+    problems = "".join(f" {problem}" for problem in done.problems.values())
+    return dg.SkipReason(f"{done.sent} messages sent.{problems}")
+
+
+SENSORS = [approvals, new_batches, retraining_triggers, notifications]

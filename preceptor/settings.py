@@ -451,6 +451,34 @@ class MonitoringSettings(_Section):
     new_documents: int = 50  # this many documents since the champion's data start a retraining
 
 
+class WebhookSettings(_Section):
+    url_env: VariableName  # the environment variable that holds the address; Slack's are secrets
+    format: Literal["json", "slack"] = "json"
+    secret_env: VariableName | None = None  # holds the secret by which the body is signed
+
+
+class EmailSettings(_Section):
+    host: str = Field(min_length=1)
+    port: int = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    sender: str = Field(min_length=3)
+    to: tuple[str, ...] = Field(min_length=1)
+    user_env: VariableName | None = None
+    password_env: VariableName = "SMTP_PASSWORD"
+
+
+class NotificationSettings(_Section):
+    """Who is told what became of model versions; docs/release.md#notifications. Off as long as no channel is named."""
+
+    events: tuple[
+        Literal[
+            "registered", "approved", "rejected", "gate_refused", "promoted", "rolled_back", "barred"
+        ], ...
+    ] = ("registered", "rejected", "promoted", "rolled_back", "barred")  # fmt: skip
+    webhooks: dict[ProviderName, WebhookSettings] = Field(default_factory=dict)
+    email: EmailSettings | None = None
+
+
 class Settings(_Section):
     """All settings of a workspace; see the sections."""
 
@@ -475,6 +503,7 @@ class Settings(_Section):
     evaluation: EvaluationSettings = EvaluationSettings()
     gates: GateSettings = GateSettings()
     release: ReleaseSettings = ReleaseSettings()
+    notifications: NotificationSettings = NotificationSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
 
 

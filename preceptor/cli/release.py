@@ -9,7 +9,7 @@ import click
 
 from preceptor.cli._common import columns, emit, json_option, settings, workspace
 from preceptor.cli.users import read_password
-from preceptor.errors import GateRefused
+from preceptor.errors import GateRefused, UsageError
 
 if TYPE_CHECKING:
     from preceptor.release.chain import Event
@@ -149,15 +149,16 @@ def promote(ref: str | None, as_json: bool) -> None:
 
 @release.command()
 @click.option("--reason", default="", metavar="TEXT", help="Why; kept in the record. Name no patient.")
+@click.option("--to", metavar="REF", help="An earlier champion. [default: the previous one, NAME@previous]")
 @json_option
-def rollback(reason: str, as_json: bool) -> None:
-    """Make the previous champion the champion again."""
+def rollback(reason: str, to: str | None, as_json: bool) -> None:
+    """Make an earlier champion the champion again; a rollback is taken back by --to the version it left."""
     from preceptor.release import promotion
     from preceptor.release.users import operator
 
     now = settings().release
     done = promotion.rollback(
-        *_open(), now.model_name, required=now.required_approvals, actor=operator(), reason=reason
+        *_open(), now.model_name, required=now.required_approvals, actor=operator(), reason=reason, to=to
     )
     emit(asdict(done), as_json, _promotion_text(done))
 
@@ -218,6 +219,27 @@ def card(ref: str, as_json: bool) -> None:
     tracking, store = _open()
     text = card_of(tracking, store, ref, settings().release.required_approvals)
     emit({"ref": ref, "card": text}, as_json, text)
+
+
+@release.command()
+@json_option
+@click.pass_context
+def notify(ctx: click.Context, as_json: bool) -> None:
+    """Tell webhooks and e-mail what they were not told yet; the sensor `notifications` does the same. Exits 1 if one
+    did not take it."""
+    from preceptor.notifications.outbox import deliver
+
+    given = settings().notifications
+    if not given.webhooks and given.email is None:
+        raise UsageError(
+            "The settings name nobody to tell: set notifications.webhooks or notifications.email."
+        )
+    _, store = _open()
+    done = deliver(store, given)
+    lines = [f"{done.sent} messages sent.", *done.problems.values()]
+    emit(asdict(done), as_json, "\n".join(lines))
+    if done.problems:
+        ctx.exit(1)
 
 
 def _event_facts(event: Event) -> dict[str, Any]:

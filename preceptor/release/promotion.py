@@ -18,6 +18,7 @@ from preceptor.release.registry import (
     CHAMPION,
     PREVIOUS,
     Tracking,
+    VersionInfo,
     check_files,
     get_alias,
     parse_ref,
@@ -85,20 +86,33 @@ def promote(tracking: Tracking, store: Store, ref: str, *, required: int, actor:
 
 
 def rollback(
-    tracking: Tracking, store: Store, name: str, *, required: int, actor: str, reason: str
+    tracking: Tracking,
+    store: Store,
+    name: str,
+    *,
+    required: int,
+    actor: str,
+    reason: str,
+    to: str | None = None,
 ) -> Promotion:
-    """Make the previous champion the champion again; the one before it becomes `previous`.
+    """Make the previous champion the champion again; the one before it becomes `previous`. With `to` (`NAME/VERSION`) that
+    version, which must have been champion, and `previous` is the one it replaces: so a rollback is taken back, too.
 
-    Raises `GateRefused` (nothing was changed) if there is none, or if it is rejected, barred or changed.
+    Raises `GateRefused` (nothing was changed) if there is none, if it never was champion, or if it is rejected, barred or
+    changed.
     """
     with release_lock(store.folder):
         store.require_intact()
         settle(tracking, store, name, required=required, actor=actor)
         before = _aliases(tracking, name)
-        target = before[PREVIOUS]
-        if target is None:
-            raise GateRefused(f"{name} has no previous champion to go back to. Nothing was changed.")
-        info = resolve(tracking, f"{name}/{target}")
+        info = resolve(tracking, to) if to else _previous(tracking, name, before)
+        if info.version == before[CHAMPION]:
+            return _present(tracking, name, info.version)
+        if info.name != name or not store.events(subject=info.ref, kinds=("promoted",)):
+            raise GateRefused(
+                f"{info.ref} was never champion of {name}: a rollback goes to a version that was. Nothing was changed; "
+                "another is promoted, with its approvals."
+            )
         reasons = unfit(standing(store, info.ref), info)
         if reasons:
             raise GateRefused(
@@ -107,7 +121,8 @@ def rollback(
             )
         check_files(tracking, info)
         line = champions(store, name)
-        earlier = line[-3] if len(line) > 2 and line[-2] == target else None
+        earlier = line[-3] if len(line) > 2 and line[-2] == info.version else None
+        back = {} if to is None else {"named": True}
         intent = store.append(
             "rolling_back",
             info.ref,
@@ -116,7 +131,8 @@ def rollback(
                 "digest": info.digest,
                 "reason": reason,
                 "before": before,
-                "after": {CHAMPION: target, PREVIOUS: earlier},
+                "after": {CHAMPION: info.version, PREVIOUS: before[CHAMPION] if to else earlier},
+                **back,
             },
         )
         return _carry_out(tracking, store, intent, actor)
@@ -161,7 +177,7 @@ def champions(store: Store, name: str) -> list[int]:
     for event in _of_model(store, name, ("promoted", "rolled_back")):
         version = parse_ref(event.subject)[1]
         assert version is not None
-        if event.kind == "promoted":
+        if event.kind == "promoted" or event.payload.get("named"):
             line.append(version)
         elif line:
             line.pop()
@@ -196,6 +212,12 @@ def _carry_out(tracking: Tracking, store: Store, intent: Event, actor: str) -> P
     deed = store.append(_DEEDS[intent.kind], intent.subject, actor, {"intent": intent.id, **intent.payload})
     previous = after[PREVIOUS]
     return Promotion(intent.subject, f"{name}/{previous}" if previous is not None else None, deed.id)
+
+
+def _previous(tracking: Tracking, name: str, before: dict[str, Any]) -> VersionInfo:
+    if before[PREVIOUS] is None:
+        raise GateRefused(f"{name} has no previous champion to go back to. Nothing was changed.")
+    return resolve(tracking, f"{name}/{before[PREVIOUS]}")
 
 
 def _present(tracking: Tracking, name: str, version: int) -> Promotion:

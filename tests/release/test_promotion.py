@@ -147,7 +147,7 @@ def test_two_promotions_leave_the_first_as_previous_and_rollback_returns_to_it(
         ref = make_version(weights).ref
         approve(ref)
         assert promote(ref).event is not None
-    assert aliases() == {"candidate": None, "champion": 3, "previous": 2}
+    assert aliases() == {"candidate": never.version, "champion": 3, "previous": 2}
     assert promote(f"{name}/3").event is None  # already
     assert rollback().champion == f"{name}/2"
     assert aliases() == {"candidate": None, "champion": 2, "previous": 1}
@@ -156,6 +156,31 @@ def test_two_promotions_leave_the_first_as_previous_and_rollback_returns_to_it(
     with pytest.raises(GateRefused, match="no previous champion"):
         rollback()
     assert store.verify() == []
+
+
+def test_a_rollback_is_taken_back_by_naming_the_version_it_left(
+    make_version, approve, promote, aliases, name, tracking, store
+):
+    versions = [make_version(weights) for weights in "xyz"]
+    for info in versions:
+        approve(info.ref)
+        promote(info.ref)
+    never = make_version("w")
+
+    def back(to=None):
+        return promotion.rollback(tracking, store, name, required=1, actor="test", reason="worse", to=to)
+
+    assert back().champion == f"{name}/2"
+    done = back(f"{name}/3")
+    assert (done.champion, done.previous) == (f"{name}/3", f"{name}/2")
+    assert aliases() == {"candidate": never.version, "champion": 3, "previous": 2}
+    assert promotion.champions(store, name)[-1] == 3
+    assert back(f"{name}/1").previous == f"{name}/3"  # any earlier champion
+    assert back(f"{name}/1").event is None  # it is champion already
+    assert back().champion == f"{name}/3"
+    with pytest.raises(GateRefused, match="never champion"):
+        back(never.ref)
+    assert audit(tracking, store) == []
 
 
 def test_a_version_rolled_back_needs_new_signatures(make_version, approve, promote, rollback, name, store):
