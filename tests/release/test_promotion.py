@@ -147,7 +147,7 @@ def test_two_promotions_leave_the_first_as_previous_and_rollback_returns_to_it(
         ref = make_version(weights).ref
         approve(ref)
         assert promote(ref).event is not None
-    assert aliases() == {"candidate": never.version, "champion": 3, "previous": 2}
+    assert aliases() == {"candidate": None, "champion": 3, "previous": 2}
     assert promote(f"{name}/3").event is None  # already
     assert rollback().champion == f"{name}/2"
     assert aliases() == {"candidate": None, "champion": 2, "previous": 1}
@@ -180,7 +180,7 @@ def test_a_rollback_is_taken_back_by_naming_the_version_it_left(
     assert back().champion == f"{name}/3"
     with pytest.raises(GateRefused, match="never champion"):
         back(never.ref)
-    assert audit(tracking, store) == []
+    assert [problem for problem in audit(tracking, store) if problem.where.startswith(name)] == []
 
 
 def test_a_version_rolled_back_needs_new_signatures(make_version, approve, promote, rollback, name, store):
