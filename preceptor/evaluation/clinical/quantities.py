@@ -1,0 +1,243 @@
+"""Numbers of a text with their units, in digits or in words, and the measures among them (vital signs, laboratory, scores)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
+
+from preceptor.evaluation.clinical.lexicon import LEXICONS
+from preceptor.evaluation.clinical.tokens import Token, words
+
+_UNITS = {w: i for i, w in enumerate("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
+    " fifteen sixteen seventeen eighteen nineteen".split())}  # fmt: skip
+_TENS = {w: 10 * i for i, w in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
+_UNIT_NAMES = {
+    name: unit
+    for unit, names in {
+        "mg": "mg mgs milligram milligrams", "mcg": "mcg ug µg microgram micrograms", "g": "g gm gram grams",
+        "kg": "kg kgs kilo kilos kilogram kilograms", "lb": "lb lbs pound pounds", "unit": "unit units iu u",
+        "puff": "puff puffs", "tablet": "tablet tablets tab tabs pill pills capsule capsules cap caps",
+        "drop": "drop drops gtt gtts", "ml": "ml mls cc milliliter milliliters millilitre millilitres", "meq": "meq",
+        "%": "% percent", "hour": "hour hours hr hrs h", "minute": "minute minutes min mins", "second": "second seconds sec",
+        "day": "day days d", "week": "week weeks wk wks", "month": "month months mo mos", "year": "year years yr yrs",
+        "cm": "cm centimeter centimeters centimetre centimetres", "mm": "mm millimeter millimeters millimetre millimetres",
+        "inch": "inch inches", "foot": "feet ft", "degree": "degree degrees °", "pack": "pack packs",
+    }.items()
+    for name in names.split()
+}  # fmt: skip
+DOSE_UNITS = frozenset(("mg", "mcg", "g", "unit", "puff", "tablet", "drop", "ml", "meq", "%"))
+TIME_UNITS = frozenset(("hour", "minute", "second", "day", "week", "month", "year"))
+_PLAIN_UNITS = TIME_UNITS | {
+    "cm",
+    "mm",
+    "inch",
+    "foot",
+    "degree",
+    "%",
+    "mg",
+    "mcg",
+    "g",
+    "kg",
+    "lb",
+    "ml",
+    "pack",
+}
+# Words between the name of a measure and its value.
+_FILLERS = frozenset("was is of at : = - , ( ) to the a in today now score level count value reading been has came back remains about"
+    " around approximately only down up from on arrival this morning elevated high low normal stable > < ~ your his her and it".split())  # fmt: skip
+_FOR = frozenset(
+    "for about in over within past nearly almost after than been last".split()
+)  # "for a week", not "twice a week"
+_EACH = frozenset("every each per q twice once times".split())  # an interval, such as that of a dose
+_BACK = 7  # tokens between the name of a measure and its value
+
+
+class Quantity(NamedTuple):
+    """A number: tokens `first` to `last` (not included), with its unit, if it has one, among them."""
+
+    value: float
+    unit: str
+    first: int
+    last: int
+
+
+class Measure(NamedTuple):
+    """`name` is empty for a number that has a unit alone; `value` is "148/92", "9.8" or "3 week"."""
+
+    name: str
+    value: str
+    first: int
+    last: int
+
+
+def quantities(tokens: Sequence[Token]) -> list[Quantity]:
+    """Return the numbers of a text in their order."""
+    found: list[Quantity] = []
+    at = 0
+    while at < len(tokens):
+        read = _number(tokens, at)
+        if read is None:
+            at += 1
+            continue
+        value, last = read
+        behind = last + (last < len(tokens) and tokens[last].raw == "-")
+        unit = _unit(tokens, behind)
+        found.append(Quantity(value, unit, at, behind + 1 if unit else last))
+        at = found[-1].last
+    return found
+
+
+def _unit(tokens: Sequence[Token], at: int) -> str:
+    if at >= len(tokens):
+        return ""
+    raw = tokens[at].raw
+    unit = _UNIT_NAMES.get(raw.lower(), _UNIT_NAMES.get(tokens[at].word, ""))
+    # one-letter units need the number before them at once: "5 d" is five days, "4 U" units, "2 h" hours
+    return unit if len(raw) > 1 or not raw.isalpha() or raw in ("g", "h", "d", "U") else ""
+
+
+def _number(tokens: Sequence[Token], at: int) -> tuple[float, int] | None:
+    token = tokens[at]
+    if token.raw[0].isdigit():
+        plain = re.sub(r",(?=\d{3}\b)", "", token.raw).replace(",", ".")
+        return (float(plain), at + 1) if plain.count(".") < 2 else None
+    return _spoken(tokens, at)
+
+
+def _spoken(tokens: Sequence[Token], at: int) -> tuple[float, int] | None:
+    """Read a number in words: "sixty-two", "one hundred and five", "one sixty" (160), "ninety eight point six", "a couple"."""
+    total, group, seen, place = 0.0, 0.0, False, at
+    while place < len(tokens):
+        word = tokens[place].raw.lower()
+        if word in _TENS:
+            group = group * 100 + _TENS[word] if seen and 0 < group < 10 else group + _TENS[word]
+        elif word in _UNITS and not (seen and group % 10):
+            group += _UNITS[word]
+        elif word == "hundred" and seen:
+            group *= 100
+        elif word == "thousand" and seen:
+            total, group = total + group * 1000, 0.0
+        elif word == "point" and seen and place + 1 < len(tokens) and tokens[place + 1].raw.lower() in _UNITS:
+            return total + group + _UNITS[tokens[place + 1].raw.lower()] / 10, place + 2
+        elif not (word in ("-", "and") and seen and _continues(tokens, place)):
+            break
+        seen = seen or word != "-"
+        place += 1
+    if seen:
+        return total + group, place
+    low = [token.raw.lower() for token in tokens[at : at + 4]]
+    if low[:2] == ["a", "couple"]:
+        return 2.0, at + (3 if low[2:3] == ["of"] else 2)
+    if (
+        low[:1] in (["a"], ["an"])
+        and len(low) > 1
+        and _UNIT_NAMES.get(low[1]) in TIME_UNITS
+        and len(low[1]) > 2
+    ):
+        before = tokens[at - 1].word if at else ""
+        return (1.0, at + 1) if before in _FOR or low[2:3] in (["ago"], ["or"]) else None
+    return None
+
+
+def _continues(tokens: Sequence[Token], place: int) -> bool:
+    """Whether a number goes on behind "-" or "and": only a hundred does behind "and"."""
+    if place + 1 >= len(tokens):
+        return False
+    word, before = tokens[place + 1].raw.lower(), tokens[place - 1].raw.lower()
+    if tokens[place].raw == "-":
+        return before in _TENS and word in _UNITS
+    return before in ("hundred", "thousand") and (word in _UNITS or word in _TENS)
+
+
+@cache
+def _names() -> dict[tuple[str, ...], str]:
+    found = {}
+    for line in (LEXICONS / "measures.txt").read_text(encoding="utf-8").splitlines():
+        if line.strip() and not line.startswith("#"):
+            name, *others = (part.strip() for part in line.split("|"))
+            found.update({words(phrase): name for phrase in (name, *others)})
+    return found
+
+
+def measures(tokens: Sequence[Token], found: Sequence[Quantity], first: int, last: int) -> list[Measure]:
+    """Return what is measured in the sentence of tokens `first` to `last` (not included); `found` are its quantities that are
+    no dose."""
+    named, result, skip = _named(tokens, first, last), [], -1
+    for here, quantity in enumerate(found):
+        if quantity.first < skip:
+            continue
+        name = _name_before(tokens, named, quantity.first)
+        second = found[here + 1] if here + 1 < len(found) else None
+        ratio = second and _ratio(tokens, quantity, second, name)
+        if ratio and second:
+            result.append(Measure(*ratio, quantity.first, second.last))
+            skip = second.last
+        elif age := _age_end(tokens, quantity, name):
+            result.append(Measure("age", f"{quantity.value:g} year", quantity.first, age))
+        elif name and name != "age":
+            result.append(Measure(name, f"{quantity.value:g}", quantity.first, quantity.last))
+        elif quantity.unit in _PLAIN_UNITS and not (
+            first < quantity.first and tokens[quantity.first - 1].word in _EACH
+        ):
+            result.append(Measure("", f"{quantity.value:g} {quantity.unit}", quantity.first, quantity.last))
+    return result
+
+
+def _named(tokens: Sequence[Token], first: int, last: int) -> list[tuple[str, int]]:
+    """The names of measures in a sentence, with the place behind them."""
+    names, found, at = _names(), [], first
+    while at < last:
+        for length in (4, 3, 2, 1):
+            inside = [token for token in tokens[at : min(at + length + 2, last)] if token.raw not in "-/"][
+                :length
+            ]
+            name = names.get(tuple(token.word for token in inside)) if len(inside) == length else None
+            if name:
+                at = next(i for i in range(at, last) if tokens[i] is inside[-1]) + 1
+                found.append((name, at))
+                break
+        else:
+            at += 1
+    return found
+
+
+def _name_before(tokens: Sequence[Token], named: Sequence[tuple[str, int]], place: int) -> str:
+    for name, end in reversed(named):
+        if end <= place:
+            between = tokens[end:place]
+            near = len(between) <= _BACK and all(
+                t.word in _FILLERS or t.raw.lower() in _FILLERS for t in between
+            )
+            return name if near else ""
+    return ""
+
+
+def _ratio(tokens: Sequence[Token], one: Quantity, other: Quantity, name: str) -> tuple[str, str] | None:
+    between = [token.raw.lower() for token in tokens[one.last : other.first]]
+    if one.unit or between not in (["/"], ["over"], ["out", "of"], ["of"]):
+        return None
+    value = f"{one.value:g}/{other.value:g}"
+    if between in (["/"], ["over"]) and 60 <= one.value <= 270 and 30 <= other.value < one.value:
+        return "blood pressure", value
+    if name == "strength" or (between == ["/"] and other.value == 5 and one.value <= 5):
+        return "strength", value
+    if other.value == 10 and one.value <= 10 and between != ["of"]:
+        return "pain score", value
+    return (name, value) if name and name not in ("blood pressure", "age") else None
+
+
+def _age_end(tokens: Sequence[Token], quantity: Quantity, name: str) -> int | None:
+    """Where an age ends: "71-year-old", "71 yo", "71 y/o", "62 years of age", "aged 52"."""
+    at = quantity.last
+    rest = [token.raw.lower() for token in tokens[at : at + 3]]
+    if quantity.unit == "year" and rest[:1] in (["-"], ["old"]) and "old" in rest[:2]:
+        return at + rest.index("old") + 1
+    if quantity.unit == "year" and rest[:2] == ["of", "age"]:
+        return at + 2
+    if not quantity.unit and rest[:1] in (["yo"], ["y.o."], ["y.o"]):
+        return at + 1
+    if not quantity.unit and rest == ["y", "/", "o"]:
+        return at + 3
+    return quantity.last if name == "age" and quantity.value < 120 and quantity.unit in ("", "year") else None
