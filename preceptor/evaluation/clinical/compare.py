@@ -80,6 +80,7 @@ class Source:
         for fact in (fact for facts in self.texts for fact in facts.found):
             self.facts.setdefault(fact.kind, []).append(fact)
         self.numbers = frozenset().union(*(facts.numbers for facts in self.texts))
+        self.spoken = any(facts.spoken for facts in self.texts)
         self.loose = frozenset().union(*(facts.loose for facts in self.texts))
 
     @cached_property
@@ -138,12 +139,17 @@ def _problem(fact: Fact, said: Sequence[str], source: Source) -> str:
         turned = any(value in _AFFIRMED and relation != "narrower" for relation, value in related)
         return "negation" if turned else INVENTED
     if fact.value == FAMILY:
-        return SUPPORTED if FAMILY in values else "person" if values & _AFFIRMED else INVENTED
+        return SUPPORTED if FAMILY in values else _of_another(source) if values & _AFFIRMED else INVENTED
     if values & _AFFIRMED:
         return OVERSTATED if fact.value == PRESENT and values & _AFFIRMED == {POSSIBLE} else SUPPORTED
     if any(value == ABSENT and relation != "broader" for relation, value in related):
         return "negation"
-    return "person" if FAMILY in values else INVENTED
+    return _of_another(source) if FAMILY in values else INVENTED
+
+
+def _of_another(source: Source) -> str:
+    """The verdict where another person has the problem: in a conversation "he" may be anybody, and nothing is held against it."""
+    return SUPPORTED if source.spoken else "person"
 
 
 @lru_cache(maxsize=100_000)
@@ -224,7 +230,10 @@ def _side(fact: Fact, said: Sequence[str], source: Source) -> str:
         return SUPPORTED
     if sides and not (fact.value == "bilateral" and source.together([*words(fact.name), "both"])):
         return "side"
-    return SUPPORTED if source.together(said) else INVENTED
+    of_problem = not any(fact.name in facts.sites for facts in source.texts)
+    if of_problem and any(f.value in (fact.value, "bilateral") for f in source.facts.get("side", ())):
+        return SUPPORTED  # "right-sided weakness" for "my right arm is weak"
+    return SUPPORTED if source.together(said) or source.together([*words(fact.name), "both"]) else INVENTED
 
 
 _JUDGES: dict[str, Callable[[Fact, Sequence[str], Source], str]] = {

@@ -21,6 +21,9 @@ PRESENT, ABSENT, POSSIBLE, HISTORY, HYPOTHETICAL, FAMILY = (
 # The first that applies is what is said: a father's absent cancer is no fact of the patient, a possible one no history.
 _ORDER = (FAMILY, HYPOTHETICAL, ABSENT, POSSIBLE, HISTORY)
 _SHORT = {"not": 10, "cannot": 6, "don't": 8, "doesn't": 8, "didn't": 8}  # words that these reach
+_OF_ANOTHER = frozenset("but however described noticed concerned brought reports states".split()) | {
+    "has described"
+}
 _AFTER = 8  # words that a trigger behind a problem reaches back
 _LONGEST = 6
 
@@ -66,9 +69,13 @@ def triggers(sentence: Sequence[Token]) -> list[Trigger]:
     return found
 
 
-def status(found: Sequence[Trigger], first: int, last: int) -> str:
+def status(sentence: Sequence[Token], found: Sequence[Trigger], first: int, last: int) -> str:
     """Return what is said of the problem at tokens `first` to `last` of the sentence whose triggers are `found`."""
-    said = {t.category for t in found if _reaches(t, found, first, last)}
+    said = {
+        t.category
+        for t in found
+        if _reaches(t, found, first, last) and not _listed_out(sentence, t, found, first)
+    }
     return next((category for category in _ORDER if category in said), PRESENT)
 
 
@@ -84,8 +91,19 @@ def _reaches(trigger: Trigger, found: Sequence[Trigger], first: int, last: int) 
     start, end = between
     if start > end or end - start > reach:
         return False
-    # A family member's scope is ended by the patient alone: "her mother, who had a stroke".
+    # A relative's scope is ended by the patient, or by what the relative tells of: "her mother, who had a stroke", but "his
+    # father noticed a cough".
     stops = [t for t in found if t.category == "stop" and start <= t.first and t.last <= end]
     if trigger.category == FAMILY:
-        stops = [t for t in stops if "patient" in t.phrase or t.phrase in ("but", "however")]
+        stops = [t for t in stops if "patient" in t.phrase or t.phrase in _OF_ANOTHER]
     return not stops
+
+
+def _listed_out(sentence: Sequence[Token], trigger: Trigger, found: Sequence[Trigger], first: int) -> bool:
+    """Whether a list that says "no" each time has come to what is there: "no fever, no vomiting, small bruise"."""
+    if trigger.phrase != "no" or trigger.last > first:
+        return False
+    repeated = any(t.phrase == "no" and t.first < trigger.first for t in found)
+    behind = [token.raw for token in sentence[trigger.last : first]]
+    follows = [token.raw for token in sentence[first:]]
+    return repeated and "," in behind and not {"or", "nor"} & {*behind, *follows}

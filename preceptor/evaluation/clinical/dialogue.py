@@ -20,6 +20,7 @@ _NO = re.compile(
     r"(?:\w+[, ]+){0,2}?(?:no|nope|nah|not|never|none|neither|negative|nothing)\b|.{0,60}?\b(?:i|she|he|they) (?:don't|haven't|didn't|doesn't|hasn't|do not|have not|can't say)\b",
     re.I | re.S,
 )
+_YET_NO = re.compile(r"[,.]? (?:no|not|none)\b", re.I)
 _YES = re.compile(
     r"(?:(?:oh|um|uh|well|actually|mm|hm)[, ]+){0,2}(?:yes|yeah|yep|yup|yea|uh huh|uh-huh|mhm|mm-hmm|mm-hm|correct|right|sure|definitely|exactly|absolutely|sometimes|a little|a bit|i do|i have|i am|he does|she does|he has|she has|it is|it does|occasionally|once in a while|that's right|of course|unfortunately|i did|i had)\b",
     re.I,
@@ -31,7 +32,7 @@ def sentences(text: str, tokens: Sequence[Token]) -> Iterator[tuple[int, int, st
     the problems in it: present, absent or asked. None for what is no question."""
     starts = [token.start for token in tokens]
     turns = [match.end() for match in _TURN.finditer(text)]
-    spoken = len(turns) > 1
+    spoken = is_spoken(text)
     begin = 0
     for end in (*_ends(text), len(text)):
         first, last = bisect_left(starts, begin), bisect_left(starts, end)
@@ -39,6 +40,11 @@ def sentences(text: str, tokens: Sequence[Token]) -> Iterator[tuple[int, int, st
             question = text[begin:end].rstrip("\"') \n").endswith("?")
             yield first, last, (_reply(text, turns, end) if spoken else ASKED) if question else None
         begin = end
+
+
+def is_spoken(text: str) -> bool:
+    """Whether a text is a conversation: it has at least two turns."""
+    return len(_TURN.findall(text)) > 1
 
 
 def _ends(text: str) -> Iterator[int]:
@@ -54,6 +60,6 @@ def _reply(text: str, turns: Sequence[int], place: int) -> str:
     if following is None:
         return ASKED
     said = text[following : following + 120].lstrip()
-    if _YES.match(said):
-        return PRESENT
+    if yes := _YES.match(said):
+        return ABSENT if _YET_NO.match(said, yes.end()) else PRESENT  # "No fever, right?" "Yeah, no fever."
     return ABSENT if _NO.match(said) else ASKED

@@ -60,6 +60,7 @@ class Facts:
     loose: frozenset[float]  # of them those that belong to no dose and no named measure
     sentences: tuple[frozenset[str], ...]
     sites: frozenset[str]
+    spoken: bool  # a conversation
 
 
 @lru_cache(maxsize=4096)
@@ -96,7 +97,14 @@ def extract(text: str) -> Facts:
         q.value for q in everything if not any(a <= tokens[q.first].start < b for a, b in claimed)
     )
     found.sort(key=lambda fact: (fact.start, fact.end))
-    return Facts(tuple(found), frozenset(q.value for q in everything), loose, tuple(stems), frozenset(sites))
+    return Facts(
+        tuple(found),
+        frozenset(q.value for q in everything),
+        loose,
+        tuple(stems),
+        frozenset(sites),
+        dialogue.is_spoken(text),
+    )
 
 
 def _over(one: Match, other: Match) -> bool:
@@ -114,21 +122,31 @@ def _problems(
     last: int,
     answer: str | None,
 ) -> Iterator[Fact]:
-    triggers = context.triggers(tokens[first:last])
+    sentence = tokens[first:last]
+    triggers = context.triggers(sentence)
     section = _section(text, tokens[first].start) if last > first else ""
     for match in problems:
         entry = match.entry
         start, end, site = match.first, match.last, entry.site
         if entry.open and not site:
             start, end, site = _with_site(tokens, match, sites)
-        said = context.status(triggers, match.first - first, match.last - first)
+        said = context.status(sentence, triggers, match.first - first, match.last - first)
         if entry.absent:
             said = context.ABSENT
         if answer is not None:
-            said = answer  # a question says nothing by itself
+            said = _replied(said, answer)
         elif said == context.PRESENT and section:
             said = section
         yield Fact("problem", entry.name, said, tokens[start].start, tokens[end - 1].end, site)
+
+
+def _replied(said: str, answer: str) -> str:
+    """What a problem in a question is by the answer to it. That no relative has it says nothing of the patient."""
+    if said == context.ABSENT and answer == context.PRESENT:
+        return context.ABSENT  # "No fever, right?" "Right."
+    if said == context.FAMILY:
+        return dialogue.ASKED if answer == context.ABSENT else said
+    return answer
 
 
 def _with_site(tokens: Sequence[Token], match: Match, sites: Sequence[Match]) -> tuple[int, int, str]:

@@ -40,7 +40,9 @@ def lateral(
         side = _SIDES.get(tokens[at].word) or _ABBREVIATED.get(tokens[at].raw)
         if side is None or at in within:
             continue
-        target = _ahead(tokens, [*sites, *problems], at, last) or _behind(tokens, sites, at, first, side)
+        ahead = _ahead(tokens, [*sites, *problems], at, last)
+        behind = _behind(tokens, sites, at, first, side)
+        target = behind or ahead if tokens[at].word == "bilaterally" else ahead or behind
         if target is not None:
             found.append(
                 Side(

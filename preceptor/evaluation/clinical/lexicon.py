@@ -191,7 +191,7 @@ def _take_in(
             # "Abdomen, acute" is how a catalogue says it, no note does; short words are abbreviations of anything
             if "," in phrase or not key or sum(map(len, key)) < 4:
                 continue
-            if key[0].isdigit() or set(key) <= left_out or composed(key):
+            if key[0].isdigit() or key[0] == "at" or set(key) <= left_out or composed(key):
                 continue
             if len(key) == 1 and len(key[0]) <= 5 and " " in name and key[0] not in name:
                 phrase = (

@@ -75,13 +75,13 @@ def _html(text: str, marks: Sequence[_Mark], other: Sequence[tuple[int, int]]) -
         piece: Any = escape(text[start:end])
         if any(a <= start and end <= b for a, b in other):
             piece = Markup('<span class="other">{}</span>').format(piece)
-        mark = next((m for m in kept if m[0] <= start and end <= m[1]), None)
-        if mark and start == mark[0]:
+        around = next((m for m in kept if m[0] <= start and end <= m[1]), None)
+        if around and start == around[0]:
             parts.append(
-                Markup('<mark class="fact {}" title="{}"><b>{}</b> ').format(mark[2], mark[4], mark[3])
+                Markup('<mark class="fact {}" title="{}"><b>{}</b> ').format(around[2], around[4], around[3])
             )
         parts.append(piece)
-        if mark and end == mark[1]:
+        if around and end == around[1]:
             parts.append(Markup("</mark>"))
     return Markup("").join(parts)
 

@@ -50,7 +50,7 @@ def clinical_facts(material: Material) -> dict[str, Any] | None:
     if not any(compared.values()):
         return None
     shown = shown_arm(material.by_arm)
-    facts = {
+    facts: dict[str, Any] = {
         "arms": {arm: _arm(rows, material.settings) for arm, rows in compared.items()},
         "differences": _differences(compared, material.settings),
         "shown": shown,

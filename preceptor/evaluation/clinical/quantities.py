@@ -23,7 +23,7 @@ _UNIT_NAMES = {
         "%": "% percent", "hour": "hour hours hr hrs h", "minute": "minute minutes min mins", "second": "second seconds sec",
         "day": "day days d", "week": "week weeks wk wks", "month": "month months mo mos", "year": "year years yr yrs",
         "cm": "cm centimeter centimeters centimetre centimetres", "mm": "mm millimeter millimeters millimetre millimetres",
-        "inch": "inch inches", "foot": "feet ft", "degree": "degree degrees °", "pack": "pack packs",
+        "inch": "inch inches", "foot": "feet ft", "degree": "degree degrees °", "bpm": "bpm beats", "breath": "breaths", "fahrenheit": "fahrenheit °f", "celsius": "celsius °c", "pack": "pack packs",
     }.items()
     for name in names.split()
 }  # fmt: skip
@@ -45,7 +45,7 @@ _PLAIN_UNITS = TIME_UNITS | {
     "pack",
 }
 # Words between the name of a measure and its value.
-_FILLERS = frozenset("was is of at : = - , ( ) to the a in today now score level count value reading been has came back remains about"
+_FILLERS = frozenset("was is of at : = - , ( ) to the a in today now score level count value reading been has came back remains dropped fell rose went improved decreased increased estimated measured calculated about"
     " around approximately only down up from on arrival this morning elevated high low normal stable > < ~ your his her and it".split())  # fmt: skip
 _FOR = frozenset(
     "for about in over within past nearly almost after than been last".split()
@@ -176,6 +176,8 @@ def measures(tokens: Sequence[Token], found: Sequence[Quantity], first: int, las
             skip = second.last
         elif age := _age_end(tokens, quantity, name):
             result.append(Measure("age", f"{quantity.value:g} year", quantity.first, age))
+        elif unmistaken := _by_unit(tokens, quantity):
+            result.append(Measure(unmistaken, f"{quantity.value:g}", quantity.first, quantity.last))
         elif name and name != "age":
             result.append(Measure(name, f"{quantity.value:g}", quantity.first, quantity.last))
         elif quantity.unit in _PLAIN_UNITS and not (
@@ -218,6 +220,10 @@ def _ratio(tokens: Sequence[Token], one: Quantity, other: Quantity, name: str) -
     between = [token.raw.lower() for token in tokens[one.last : other.first]]
     if one.unit or between not in (["/"], ["over"], ["out", "of"], ["of"]):
         return None
+    if (other.last < len(tokens) and tokens[other.last].raw == "/") or (
+        one.first and tokens[one.first - 1].raw == "/"
+    ):
+        return None  # a date
     value = f"{one.value:g}/{other.value:g}"
     if between in (["/"], ["over"]) and 60 <= one.value <= 270 and 30 <= other.value < one.value:
         return "blood pressure", value
@@ -226,6 +232,17 @@ def _ratio(tokens: Sequence[Token], one: Quantity, other: Quantity, name: str) -
     if other.value == 10 and one.value <= 10 and between != ["of"]:
         return "pain score", value
     return (name, value) if name and name not in ("blood pressure", "age") else None
+
+
+def _by_unit(tokens: Sequence[Token], quantity: Quantity) -> str:
+    """What is measured where the unit alone says it: "102 F", "48 bpm"."""
+    letter = tokens[quantity.last].raw if not quantity.unit and quantity.last < len(tokens) else ""
+    degrees = quantity.unit in ("fahrenheit", "celsius", "degree") or letter in ("F", "C")
+    if degrees and (
+        93 <= quantity.value <= 109 or (34 <= quantity.value <= 43 and quantity.unit != "degree")
+    ):
+        return "temperature"
+    return {"bpm": "heart rate", "breath": "respiratory rate"}.get(quantity.unit, "")
 
 
 def _age_end(tokens: Sequence[Token], quantity: Quantity, name: str) -> int | None:

@@ -54,7 +54,7 @@ def score(half: str, show: bool = False) -> dict[str, tuple[float, float, int]]:
     hits, found, wanted = Counter(), Counter(), Counter()
     for row in labelled(half):
         text, used = row["text"], set()
-        facts = [f for f in extract(text).found]
+        facts = extract(text).found
         for line in row["facts"]:
             label = line.split("|")
             kind = label[0]
