@@ -101,9 +101,9 @@ def _reaches(trigger: Trigger, found: Sequence[Trigger], first: int, last: int) 
 
 def _listed_out(sentence: Sequence[Token], trigger: Trigger, found: Sequence[Trigger], first: int) -> bool:
     """Whether a list that says "no" each time has come to what is there: "no fever, no vomiting, small bruise"."""
-    if trigger.phrase != "no" or trigger.last > first:
+    said = [t for t in found if t.phrase == "no" and t.last <= first]
+    if trigger.phrase != "no" or len(said) < 2:
         return False
-    repeated = any(t.phrase == "no" and t.first < trigger.first for t in found)
-    behind = [token.raw for token in sentence[trigger.last : first]]
+    behind = [token.raw for token in sentence[said[-1].last : first]]
     follows = [token.raw for token in sentence[first:]]
-    return repeated and "," in behind and not {"or", "nor"} & {*behind, *follows}
+    return "," in behind and not {"or", "nor"} & {*behind, *follows}
