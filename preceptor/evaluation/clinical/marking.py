@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
 
 from preceptor.evaluation.clinical.compare import CONTRADICTIONS, INVENTED, OVERSTATED, Judged, compare
-from preceptor.evaluation.clinical.extract import Fact
+from preceptor.evaluation.clinical.extract import Fact, extract
 from preceptor.evaluation.clinical.probe import LISTED, is_written, shown_arm
 
 if TYPE_CHECKING:
@@ -34,17 +34,20 @@ _Mark = tuple[int, int, str, str, str]  # start, end, class, sign, title
 
 def marked_answer(document: str, reference: str, answer: str) -> Markup:
     """Return an answer as HTML: facts that are not supported in `<mark>`, words that the reference has not underlined."""
-    marks = [
-        (j.fact.start, j.fact.end, "contradicted" if j.contradicts else "invented", *MEANINGS[j.verdict])
-        for j in compare(document, reference, answer).hallucinated
+    judged = {j.fact.key: j for j in compare(document, reference, answer).hallucinated}
+    marks = [  # every time that it is said
+        (fact.start, fact.end, "contradicted" if j.contradicts else "invented", *MEANINGS[j.verdict])
+        for fact in extract(answer).found
+        if (j := judged.get(fact.key))
     ]
     return _html(answer, marks, _other_words(reference, answer))
 
 
 def marked_reference(document: str, reference: str, answer: str) -> Markup:
     """Return a reference as HTML, with the facts that an answer lacks in `<mark>`."""
-    omitted = compare(document, reference, answer).omitted
-    return _html(reference, [(f.start, f.end, "omitted", *OMITTED) for f in omitted], [])
+    omitted = {fact.key for fact in compare(document, reference, answer).omitted}
+    marks = [(f.start, f.end, "omitted", *OMITTED) for f in extract(reference).found if f.key in omitted]
+    return _html(reference, marks, [])
 
 
 def _other_words(reference: str, answer: str) -> list[tuple[int, int]]:

@@ -7,7 +7,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 _TOKEN = re.compile(
-    r"\d+(?:[.,]\d+)*|[A-Za-zÀ-ÿ]+(?:\.[A-Za-z]\b\.?)+|[A-Za-zÀ-ÿ]+\d*(?:['’][A-Za-z]+)?|[^\w\s]", re.UNICODE
+    r"\b[A-Z](?: [A-Z]){1,5}\b(?!['’])|\d+(?:[.,]\d+)*|[A-Za-zÀ-ÿ]+(?:\.[A-Za-z]\b\.?)+|[A-Za-zÀ-ÿ]+\d*(?:['’][A-Za-z]+)?|[^\w\s]",
+    re.UNICODE,
 )
 _KEPT = frozenset(("this", "his", "has", "was", "does", "as", "is", "us", "yes", "pancreas", "days", "lens"))
 
@@ -35,8 +36,13 @@ def stem(word: str) -> str:
 
 
 def tokenise(text: str) -> list[Token]:
-    """Return the words, numbers and signs of a text; hyphens part words."""
-    return [Token(stem(m[0]), m[0], m.start(), m.end()) for m in _TOKEN.finditer(text)]
+    """Return the words, numbers and signs of a text; hyphens part words, and letters that are spelled out are one ("U T I", as
+    speech is written down)."""
+    return [
+        Token(stem(raw), raw, m.start(), m.end())
+        for m in _TOKEN.finditer(text)
+        if (raw := m[0].replace(" ", ""))
+    ]
 
 
 def words(phrase: str) -> tuple[str, ...]:

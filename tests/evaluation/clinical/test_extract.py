@@ -57,7 +57,10 @@ def test_frequencies_are_times_a_day(text, times):
     ("text", "doses"),
     [
         ("Lisinopril 20 mg daily and 81 mg of aspirin", [("lisinopril", "20 mg"), ("aspirin", "81 mg")]),
-        ("two 500 milligram tablets of Tylenol", []),  # the amount stands too far before the drug: missed, not guessed
+        (
+            "two 500 milligram tablets of Tylenol",
+            [],
+        ),  # the amount stands too far before the drug: missed, not guessed
         ("Tylenol, two 500 milligram tablets", [("acetaminophen", "500 mg")]),
         ("ceftriaxone 1 g IV", [("ceftriaxone", "1000 mg")]),
         ("levothyroxine 75 mcg", [("levothyroxine", "0.075 mg")]),
@@ -71,7 +74,11 @@ def test_a_dose_belongs_to_its_drug(text, doses):
 
 
 def test_brands_are_their_substance():
-    assert found("drug", "Coumadin, Lasix and Zoloft") == [("warfarin", ""), ("furosemide", ""), ("sertraline", "")]
+    assert found("drug", "Coumadin, Lasix and Zoloft") == [
+        ("warfarin", ""),
+        ("furosemide", ""),
+        ("sertraline", ""),
+    ]
 
 
 def test_a_dose_keeps_frequency_and_route():
@@ -118,7 +125,8 @@ def test_sides_are_of_a_part_of_the_body(text, expected):
 
 
 @pytest.mark.parametrize(
-    "text", ["The fall of the leaves: incision and drainage", "He said it was hard", "flu shot", "pain medication"]
+    "text",
+    ["The fall of the leaves: incision and drainage", "He said it was hard", "flu shot", "pain medication"],
 )
 def test_words_that_look_like_problems_are_none(text):
     assert [p for p in found("problem", text) if p[0] != "falls"] == []

@@ -37,7 +37,12 @@ def test_the_sample_is_large_enough_and_half_of_it_held_out():
 
 
 def test_a_missed_and_an_extra_fact_cost(monkeypatch):
-    row = {"id": "x", "half": "x", "text": "Cough and fever.", "facts": ["problem|Cough|absent", "problem|and|present"]}
+    row = {
+        "id": "x",
+        "half": "x",
+        "text": "Cough and fever.",
+        "facts": ["problem|Cough|absent", "problem|and|present"],
+    }
     monkeypatch.setattr(scoring, "labelled", lambda half: [row])
     assert scoring.score("x")["problem"] == (0.5, 0.5, 2)
     assert scoring.score("x")["absent"] == (1.0, 0.0, 1)

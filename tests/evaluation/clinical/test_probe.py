@@ -30,13 +30,17 @@ def material(answers: dict[str, list[str]], task: str = "summary") -> Material:
     ]  # fmt: skip
     by_arm = {
         arm: [
-            Prediction(case, arm, text, 1, 1, True, False, False, 0.1, score(task, case.prompt, case.answer, text))
+            Prediction(
+                case, arm, text, 1, 1, True, False, False, 0.1, score(task, case.prompt, case.answer, text)
+            )
             for case, text in zip(cases, texts, strict=True)
         ]
         for arm, texts in answers.items()
     }
     settings = EvaluationSettings(bootstrap_samples=400)
-    return Material(cases, [], by_arm, {}, settings, "float32", lambda role, asked: [], lambda done, total: None)
+    return Material(
+        cases, [], by_arm, {}, settings, "float32", lambda role, asked: [], lambda done, total: None
+    )
 
 
 def test_the_probe_is_registered():
