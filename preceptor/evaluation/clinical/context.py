@@ -20,7 +20,7 @@ PRESENT, ABSENT, POSSIBLE, HISTORY, HYPOTHETICAL, FAMILY = (
 )  # fmt: skip
 # The first that applies is what is said: a father's absent cancer is no fact of the patient, a possible one no history.
 _ORDER = (FAMILY, HYPOTHETICAL, ABSENT, POSSIBLE, HISTORY)
-_SHORT = {"not": 10, "cannot": 6, "don't": 8, "doesn't": 8, "didn't": 8}  # words that these reach
+_SHORT = {"not": 10, "n't": 10, "cannot": 6, "don't": 8, "doesn't": 8, "didn't": 8}  # words that these reach
 _OF_ANOTHER = frozenset("but however described noticed concerned brought reports states".split()) | {
     "has described"
 }
@@ -59,6 +59,12 @@ def triggers(sentence: Sequence[Token]) -> list[Trigger]:
     while at < len(plain):
         for length in range(min(_LONGEST, len(plain) - at), 0, -1):
             meant = known.get(tuple(plain[at : at + length]))
+            if (
+                plain[at : at + length] == ["no"]
+                and places[at] + 1 < len(sentence)
+                and sentence[places[at] + 1].raw == ","
+            ):
+                meant = None  # "No, it itches" answers, and denies nothing behind it
             if meant:
                 first, last = places[at], places[at + length - 1] + 1
                 found += [Trigger(category, side, phrase, first, last) for category, side, phrase in meant]

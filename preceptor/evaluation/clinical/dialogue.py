@@ -17,12 +17,12 @@ _TURN = re.compile(
 _END = re.compile(r"[.!?]+[\"')\]]*(?=\s|$)|\n+|;")
 _ABBREVIATION = re.compile(r"(?:\b(?:Dr|Mr|Mrs|Ms|St|[Vv]s|[Aa]pprox|e\.g|i\.e|[Hh]x|[Pp]t)|\b[A-Z])\.$")
 _NO = re.compile(
-    r"(?:\w+[, ]+){0,2}?(?:no|nope|nah|not|never|none|neither|negative|nothing)\b|.{0,60}?\b(?:i|she|he|they) (?:don't|haven't|didn't|doesn't|hasn't|do not|have not|can't say)\b",
+    r"(?:\w+[, ]+){0,2}?(?:no|nope|nah|not|never|none|neither|negative|nothing)\b|.{0,60}?\b(?:i|she|he|they) (?:don't|haven't|didn't|doesn't|hasn't|do n't|have n't|did n't|does n't|has n't|do not|have not|can't say)\b",
     re.I | re.S,
 )
 _YET_NO = re.compile(r"[,.]? (?:no|not|none)\b", re.I)
 _YES = re.compile(
-    r"(?:(?:oh|um|uh|well|actually|mm|hm)[, ]+){0,2}(?:yes|yeah|yep|yup|yea|uh huh|uh-huh|mhm|mm-hmm|mm-hm|correct|right|sure|definitely|exactly|absolutely|sometimes|a little|a bit|i do|i have|i am|he does|she does|he has|she has|it is|it does|occasionally|once in a while|that's right|of course|unfortunately|i did|i had)\b",
+    r"(?:(?:oh|um|uh|well|actually|mm|hm)[, ]+){0,2}(?:yes|yeah|yep|yup|yea|uh huh|uh-huh|mhm|mm-hmm|mm-hm|correct|right|sure|definitely|exactly|absolutely|sometimes|a little|a bit|occasionally|once in a while|that's right|of course|unfortunately|(?:i do|i have|i am|he does|she does|he has|she has|it is|it does|i did|i had)(?=[.,!]|$))\b",
     re.I,
 )
 

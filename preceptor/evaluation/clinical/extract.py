@@ -20,6 +20,9 @@ _FAMILY, _PAST = (
     re.compile(r"\bfamily\b|\bf\.?h\.?x?\b", re.I),
     re.compile(r"\bpast\b|\bpmhx?\b|\bmedical history\b|\bpsh\b", re.I),
 )
+_HEADINGS = frozenset(
+    ("allergies", "drug allergy", "pain")
+)  # with a colon behind them they say what is spoken of
 # Between a finding and its site: "pain in my left knee", "my belly has been hurting".
 _INTO = frozenset("in of to over at around along on the my his her their your both left right bilateral bilaterally distal proximal medial"
     " lateral upper lower dorsal anterior posterior area entire whole this that and mild - , l r s comminuted displaced involving".split())  # fmt: skip
@@ -122,11 +125,15 @@ def _problems(
     last: int,
     answer: str | None,
 ) -> Iterator[Fact]:
+    if not problems:
+        return
     sentence = tokens[first:last]
     triggers = context.triggers(sentence)
-    section = _section(text, tokens[first].start) if last > first else ""
+    section = _section(text, tokens[first].start)
     for match in problems:
         entry = match.entry
+        if entry.name in _HEADINGS and match.last < len(tokens) and tokens[match.last].raw == ":":
+            continue
         start, end, site = match.first, match.last, entry.site
         if entry.open and not site:
             start, end, site = _with_site(tokens, match, sites)

@@ -164,7 +164,10 @@ def _names() -> dict[tuple[str, ...], str]:
 def measures(tokens: Sequence[Token], found: Sequence[Quantity], first: int, last: int) -> list[Measure]:
     """Return what is measured in the sentence of tokens `first` to `last` (not included); `found` are its quantities that are
     no dose."""
-    named, result, skip = _named(tokens, first, last), [], -1
+    if not found:
+        return []
+    named, skip = _named(tokens, first, last), -1
+    result: list[Measure] = []
     for here, quantity in enumerate(found):
         if quantity.first < skip:
             continue
@@ -218,14 +221,16 @@ def _name_before(tokens: Sequence[Token], named: Sequence[tuple[str, int]], plac
 
 def _ratio(tokens: Sequence[Token], one: Quantity, other: Quantity, name: str) -> tuple[str, str] | None:
     between = [token.raw.lower() for token in tokens[one.last : other.first]]
-    if one.unit or between not in (["/"], ["over"], ["out", "of"], ["of"]):
+    if one.unit or between not in (["/"], ["over"], ["by"], ["out", "of"], ["of"]):
         return None
     if (other.last < len(tokens) and tokens[other.last].raw == "/") or (
         one.first and tokens[one.first - 1].raw == "/"
     ):
         return None  # a date
     value = f"{one.value:g}/{other.value:g}"
-    if between in (["/"], ["over"]) and 60 <= one.value <= 270 and 30 <= other.value < one.value:
+    if between == ["by"] and name != "blood pressure":
+        return None
+    if between in (["/"], ["over"], ["by"]) and 60 <= one.value <= 270 and 30 <= other.value < one.value:
         return "blood pressure", value
     if name == "strength" or (between == ["/"] and other.value == 5 and one.value <= 5):
         return "strength", value
