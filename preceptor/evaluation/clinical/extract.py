@@ -10,8 +10,9 @@ from functools import lru_cache
 from preceptor.evaluation.clinical import context, dialogue, lexicon
 from preceptor.evaluation.clinical.laterality import lateral
 from preceptor.evaluation.clinical.lexicon import Match
+from preceptor.evaluation.clinical.measures import measures
 from preceptor.evaluation.clinical.medication import doses
-from preceptor.evaluation.clinical.quantities import Quantity, measures, quantities
+from preceptor.evaluation.clinical.quantities import Quantity, quantities
 from preceptor.evaluation.clinical.tokens import Token, tokenise
 
 KINDS = ("problem", "drug", "dose", "number", "side")
@@ -75,12 +76,12 @@ def extract(text: str) -> Facts:
     sites: set[str] = set()
     stems = []
     for first, last, answer in dialogue.sentences(text, tokens):
-        inside = tokens[first:last]
-        shift = lambda matches, by=first: [Match(m.entry, m.first + by, m.last + by) for m in matches]  # noqa: E731
-        places = shift(lexicon.sites().find(inside))
-        drugs = shift(lexicon.drugs().find(inside))
+        places = list(lexicon.sites().find(tokens, first, last))
+        drugs = list(lexicon.drugs().find(tokens, first, last))
         numbers = [q for q in everything if first <= q.first < last]
-        problems = [p for p in shift(lexicon.problems().find(inside)) if not any(_over(p, d) for d in drugs)]
+        problems = [
+            p for p in lexicon.problems().find(tokens, first, last) if not any(_over(p, d) for d in drugs)
+        ]
         found += _problems(text, tokens, problems, places, first, last, answer)
         found += _medication(text, tokens, drugs, numbers, last)
         dosed = {(f.start, f.end) for f in found if f.kind == "dose"}
@@ -94,7 +95,7 @@ def extract(text: str) -> Facts:
             for s in lateral(tokens, places, problems, first, last)
         ]
         sites.update(m.entry.name for m in places)
-        stems.append(frozenset(token.word for token in inside))
+        stems.append(frozenset(token.word for token in tokens[first:last]))
     claimed = [(f.start, f.end) for f in found if f.kind == "dose" or (f.kind == "number" and f.name)]
     loose = frozenset(
         q.value for q in everything if not any(a <= tokens[q.first].start < b for a, b in claimed)
@@ -158,15 +159,14 @@ def _replied(said: str, answer: str) -> str:
 
 def _with_site(tokens: Sequence[Token], match: Match, sites: Sequence[Match]) -> tuple[int, int, str]:
     """Join a finding with the part of the body beside it."""
-    for site in reversed([s for s in sites if s.last <= match.first]):
-        if match.first - site.last <= 6 and all(t.word in _HURTS for t in tokens[site.last : match.first]):
-            return site.first, match.last, site.entry.name
-        break
-    for site in (s for s in sites if s.first >= match.last):
-        between = [t.word for t in tokens[match.last : site.first]]
-        if len(between) <= 7 and between and all(word in _INTO for word in between):
-            return match.first, site.last, site.entry.name
-        break
+    before = next((s for s in reversed(sites) if s.last <= match.first), None)
+    if before and match.first - before.last <= 6:
+        if all(token.word in _HURTS for token in tokens[before.last : match.first]):
+            return before.first, match.last, before.entry.name
+    behind = next((s for s in sites if s.first >= match.last), None)
+    if behind and 1 <= behind.first - match.last <= 7:
+        if all(token.word in _INTO for token in tokens[match.last : behind.first]):
+            return match.first, behind.last, behind.entry.name
     return match.first, match.last, ""
 
 

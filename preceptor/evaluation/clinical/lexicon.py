@@ -94,9 +94,10 @@ class Lexicon:
         """What a phrase by itself stands for."""
         return self._phrases.get(words(phrase))
 
-    def find(self, tokens: Sequence[Token]) -> Iterator[Match]:
-        """Yield the phrases of a text from left to right, none over another. Hyphens between words are passed over."""
-        places = [i for i, token in enumerate(tokens) if token.raw != "-"]
+    def find(self, tokens: Sequence[Token], first: int = 0, last: int | None = None) -> Iterator[Match]:
+        """Yield the phrases among tokens `first` to `last` (not included; None: all) from left to right, none over another.
+        Hyphens between words are passed over."""
+        places = [i for i in range(first, len(tokens) if last is None else last) if tokens[i].raw != "-"]
         plain = [tokens[i].word for i in places]
         at = 0
         while at < len(plain):
@@ -210,5 +211,6 @@ def _by_name(table: dict[str, Any], what: str) -> dict[str, list[str]]:
 def _table(package: str, file: str) -> dict[str, Any]:
     spec = importlib.util.find_spec(package)
     assert spec and spec.origin, "a dependency of Preceptor"
+    # a pickle runs what its author wrote, as importing the package would; the lock file holds its hash
     with bz2.open(Path(spec.origin).parent / file) as stream:
         return dict(pickle.load(stream))

@@ -27,7 +27,9 @@ COUNTS: dict[str, Callable[[Comparison], int]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Compared:
+class Compared:
+    """One answer and its facts."""
+
     prediction: Prediction
     facts: Comparison
 
@@ -44,7 +46,7 @@ def clinical_facts(material: Material) -> dict[str, Any] | None:
     corrected for their number within a measure (Holm). `gate` has the fine-tuned arm's numbers. No word of a case is in it.
     """
     compared = {
-        arm: [_Compared(p, _of(p)) for p in predictions if is_written(p.case.task)]
+        arm: [Compared(p, _of(p)) for p in predictions if is_written(p.case.task)]
         for arm, predictions in material.by_arm.items()
     }
     if not any(compared.values()):
@@ -74,7 +76,7 @@ def shown_arm(by_arm: Mapping[str, Any]) -> str:
     return "finetuned" if "finetuned" in by_arm else list(by_arm)[-1]
 
 
-def worst_first(rows: Sequence[_Compared]) -> list[_Compared]:
+def worst_first(rows: Sequence[Compared]) -> list[Compared]:
     """Cases with contradictions before those with inventions before those with omissions."""
     return sorted(
         rows,
@@ -97,7 +99,7 @@ def _counts(compared: Comparison) -> dict[str, int]:
     }
 
 
-def _arm(rows: Sequence[_Compared], settings: EvaluationSettings) -> dict[str, Any]:
+def _arm(rows: Sequence[Compared], settings: EvaluationSettings) -> dict[str, Any]:
     totals = sum((Counter(_counts(row.facts)) for row in rows), Counter())
     verdicts = Counter(j.verdict for row in rows for j in row.facts.judged)
     return {
@@ -114,7 +116,7 @@ def _arm(rows: Sequence[_Compared], settings: EvaluationSettings) -> dict[str, A
     }
 
 
-def _kind(rows: Sequence[_Compared], kind: str) -> dict[str, int]:
+def _kind(rows: Sequence[Compared], kind: str) -> dict[str, int]:
     judged = [j for row in rows for j in row.facts.judged if j.fact.kind == kind]
     unsupported = [j for row in rows for j in row.facts.hallucinated if j.fact.kind == kind]
     return {
@@ -125,13 +127,13 @@ def _kind(rows: Sequence[_Compared], kind: str) -> dict[str, int]:
     }
 
 
-def _length(rows: Sequence[_Compared]) -> float | None:
+def _length(rows: Sequence[Compared]) -> float | None:
     """Words of the answers for each word of the references."""
     wanted = sum(len(row.prediction.case.answer.split()) for row in rows)
     return sum(len(row.prediction.answer.split()) for row in rows) / wanted if wanted else None
 
 
-def _estimate(values: Sequence[float], rows: Sequence[_Compared], settings: EvaluationSettings) -> Estimate:
+def _estimate(values: Sequence[float], rows: Sequence[Compared], settings: EvaluationSettings) -> Estimate:
     most = max(map(abs, values))  # with one patient nothing more is known of the interval
     return macro_mean(
         values,
@@ -144,14 +146,14 @@ def _estimate(values: Sequence[float], rows: Sequence[_Compared], settings: Eval
 
 
 def _mean(
-    rows: Sequence[_Compared], count: Callable[[Comparison], int], settings: EvaluationSettings
+    rows: Sequence[Compared], count: Callable[[Comparison], int], settings: EvaluationSettings
 ) -> dict[str, float]:
     estimate = _estimate([float(count(row.facts)) for row in rows], rows, settings)
     return {"mean": estimate.mean, "low": estimate.low, "high": estimate.high}
 
 
 def _differences(
-    compared: Mapping[str, Sequence[_Compared]], settings: EvaluationSettings
+    compared: Mapping[str, Sequence[Compared]], settings: EvaluationSettings
 ) -> dict[str, dict[str, Any]]:
     """The fine-tuned arm less each other arm; negative: it invents, contradicts or omits less."""
     ours = compared.get("finetuned", ())
