@@ -139,7 +139,5 @@ def _template() -> Any:
     environment.filters["points"] = lambda value: "–" if value is None else f"{100 * value:.1f}"
     environment.filters["signed"] = lambda value: f"{100 * value:+.1f}"
     environment.filters["svg"] = Markup  # only for our own drawings, whose labels are escaped
-    environment.globals["clinical_cases"] = (
-        listed  # facts in the words of cases, which report.json does not have
-    )
+    environment.globals["clinical_cases"] = listed  # in the words of cases, which report.json lacks
     return environment.get_template("report.html.j2")

@@ -131,8 +131,8 @@ def _problem(fact: Fact, said: Sequence[str], source: Source) -> str:
     if not related:
         return SUPPORTED if source.together(said) else INVENTED
     values = {value for _, value in related}
-    if values & _OPEN:
-        return SUPPORTED
+    if values <= _OPEN or (source.spoken and ASKED in values):
+        return SUPPORTED  # it is spoken of, and what was answered is not known
     if fact.value == ABSENT:
         if ABSENT in values:
             return SUPPORTED
@@ -182,7 +182,9 @@ def _dose(fact: Fact, said: Sequence[str], source: Source) -> str:
     if equal:
         same = any(fact.often is None or f.often is None or abs(fact.often - f.often) < 1e-6 for f in equal)
         return SUPPORTED if same else "frequency"
-    if float(amount) in source.loose:  # said somewhere else than beside the drug
+    # said somewhere else than beside the drug, as in conversations
+    elsewhere = float(amount) in source.loose and (source.spoken or not written)
+    if elsewhere or any(f.value == fact.value for f in source.of("number", "")):
         return SUPPORTED
     return "dose" if written else INVENTED
 

@@ -71,15 +71,15 @@ class Lexicon:
         self._capitals: dict[str, Entry] = {}
         self._lengths: dict[str, tuple[int, ...]] = {}
 
-    def add(self, phrase: str, entry: Entry, *, keep: bool = True) -> None:
-        """Take a phrase in; `keep`: one that is there already stays."""
+    def add(self, phrase: str, entry: Entry) -> None:
+        """Take a phrase in; one that is there already stays."""
         key = words(phrase)
         if not key or len(key) > _LONGEST:
             return
         if len(key) == 1 and phrase.isupper() and len(phrase) <= 5:
             self._capitals.setdefault(phrase, entry)
             return
-        if keep and key in self._phrases:
+        if key in self._phrases:
             return
         self._phrases[key] = entry
         lengths = self._lengths.get(key[0], ())
@@ -194,11 +194,9 @@ def _take_in(
                 continue
             if key[0].isdigit() or key[0] == "at" or set(key) <= left_out or composed(key):
                 continue
-            if len(key) == 1 and len(key[0]) <= 5 and " " in name and key[0] not in name:
-                phrase = (
-                    phrase.upper()
-                )  # an abbreviation: SAID, HARD and FIT are syndromes, said, hard and fit are not
-            lexicon.add(phrase, entry)
+            # an abbreviation: SAID, HARD and FIT are syndromes, said, hard and fit are not
+            capitals = len(key) == 1 and len(key[0]) <= 5 and " " in name and key[0] not in name
+            lexicon.add(phrase.upper() if capitals else phrase, entry)
 
 
 def _by_name(table: dict[str, Any], what: str) -> dict[str, list[str]]:

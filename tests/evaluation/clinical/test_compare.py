@@ -64,6 +64,19 @@ def test_drugs_doses_numbers_and_sides(answer, kind, expected):
     assert [v for k, v in verdicts(answer) if k == kind] == [expected]
 
 
+def test_a_warning_does_not_support_what_is_denied():
+    assert verdicts("She has a fever.", document="Denies fever. Call if fever starts.") == [
+        ("problem", "negation")
+    ]
+
+
+def test_a_number_elsewhere_supports_a_dose_in_speech_alone():
+    spoken = "Doctor: Lisinopril 20 mg?\nPatient: No, they said 40.\nDoctor: Fine."
+    assert verdicts("Lisinopril 40 mg", document=spoken) == [("drug", SUPPORTED), ("dose", SUPPORTED)]
+    written = "Lisinopril 20 mg. Ward 40."
+    assert verdicts("Lisinopril 40 mg", document=written) == [("drug", SUPPORTED), ("dose", "dose")]
+
+
 def test_what_the_reference_has_is_supported_though_the_document_lacks_it():
     assert verdicts("Headache.", reference="Headache.") == [("problem", SUPPORTED)]
 
