@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from preceptor.evaluation.clinical.scores import score_text
 from preceptor.evaluation.coding import score_coding
 from preceptor.evaluation.differential import score_differential
 from preceptor.evaluation.faithfulness import heading_share, number_faithfulness, term_faithfulness
@@ -22,6 +23,13 @@ METRICS = {
     "rouge_1": ("ROUGE-1", "Word overlap with the reference, in any order."),
     "rouge_2": ("ROUGE-2", "Overlap of word pairs with the reference."),
     "heading_share": ("headings", "Share of the reference's section headings that the answer has."),
+    "heading_order": ("section order", "Share of the common headings that stand in the reference's order."),
+    "fact_precision": (
+        "facts right",
+        "Share of the answer's clinical facts that the document or the reference supports.",
+    ),
+    "fact_recall": ("facts found", "Share of the reference's clinical facts that the answer has."),
+    "length_ratio": ("length", "The shorter of answer and reference over the longer, by words."),
     "code_f1": ("code F1", "Balance of codes missed and codes too many; the whole code must be right."),
     "category_f1": ("category F1", "The same for the first three characters of the codes."),
     "evidence_validity": ("evidence", "Share of the quoted evidence that really stands in the document."),
@@ -52,9 +60,8 @@ def score(task: str, prompt: str, reference: str, answer: str) -> dict[str, floa
     measure = primary(task)
     if measure == "rouge_l":
         overlap: dict[str, float | None] = dict(rouge(reference, answer))
-        if task == "bh_note":
-            overlap["heading_share"] = heading_share(reference, answer)
-        return overlap | faithful
+        overlap["heading_share"] = heading_share(reference, answer)
+        return overlap | score_text(prompt, reference, answer) | faithful
     if measure == "code_f1":
         return score_coding(prompt, reference, answer)
     return score_differential(reference, answer) | faithful

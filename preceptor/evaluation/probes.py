@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from preceptor.evaluation.arms import ArmModel
+from preceptor.evaluation.clinical.probe import clinical_facts
 from preceptor.evaluation.facts import Prediction
 from preceptor.evaluation.prompting import Question
 from preceptor.progress import Progress
@@ -40,7 +41,9 @@ class Material:
 Probe = Callable[[Material], dict[str, Any] | None]
 
 # name -> the probe, in the order of the report; one that returns None has nothing to say of these cases
-PROBES: dict[str, Probe] = {}
+PROBES: dict[str, Probe] = {
+    "clinical_facts": clinical_facts,
+}
 
 
 def probed(material: Material) -> dict[str, dict[str, Any]]:

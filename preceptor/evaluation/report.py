@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from preceptor.evaluation.charts import Bar, forest
+from preceptor.evaluation.clinical.marking import listed, marked_answer, marked_reference
+from preceptor.evaluation.clinical.probe import is_written, shown_arm
 from preceptor.evaluation.facts import Prediction
 from preceptor.evaluation.metrics import METRICS
 from preceptor.evaluation.probes import Material
 from preceptor.evaluation.verdict import outcome
+from preceptor.records import Example
 
 TEMPLATES = Path(__file__).parent / "templates"
 EXCERPT = 900  # characters of a document that are shown
@@ -94,12 +97,22 @@ def _case(by_arm: Mapping[str, Sequence[Prediction]], row: int, why: str) -> dic
         "specialty": case.specialty,
         "provenance": case.provenance,
         "prompt": case.prompt if len(case.prompt) <= EXCERPT else f"{case.prompt[:EXCERPT].rstrip()} …",
-        "reference": case.answer,
+        "reference": _marked(marked_reference, case, by_arm[shown_arm(by_arm)][row].answer) or case.answer,
         "answers": [
-            {"arm": arm, "text": p[row].answer, "score": 100 * p[row].primary, "cut": not p[row].finished}
+            {
+                "arm": arm,
+                "text": _marked(marked_answer, case, p[row].answer) or p[row].answer,
+                "score": 100 * p[row].primary,
+                "cut": not p[row].finished,
+            }
             for arm, p in by_arm.items()
         ],
     }
+
+
+def _marked(mark: Callable[[str, str, str], Any], case: Example, answer: str) -> Any:
+    """A written case's answer or reference with its facts marked; None for codes and lists."""
+    return mark(case.prompt, case.answer, answer) if is_written(case.task) else None
 
 
 def _points(facts: Mapping[str, Any], *keys: str) -> tuple[float, float, float]:
@@ -126,4 +139,5 @@ def _template() -> Any:
     environment.filters["points"] = lambda value: "–" if value is None else f"{100 * value:.1f}"
     environment.filters["signed"] = lambda value: f"{100 * value:+.1f}"
     environment.filters["svg"] = Markup  # only for our own drawings, whose labels are escaped
+    environment.globals["clinical_cases"] = listed  # in the words of cases, which report.json lacks
     return environment.get_template("report.html.j2")
