@@ -209,6 +209,12 @@ def _by_name(table: dict[str, Any], what: str) -> dict[str, list[str]]:
 def _table(package: str, file: str) -> dict[str, Any]:
     spec = importlib.util.find_spec(package)
     assert spec and spec.origin, "a dependency of Preceptor"
-    # a pickle runs what its author wrote, as importing the package would; the lock file holds its hash
     with bz2.open(Path(spec.origin).parent / file) as stream:
-        return dict(pickle.load(stream))
+        return dict(_PlainUnpickler(stream).load())
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Reads a pickle of plain data; one that names a class or a function, which it would run, is refused."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        raise pickle.UnpicklingError(f"{module}.{name} does not belong in a word list")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import bz2
+import pickle
 import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from preceptor.evaluation.clinical import lexicon
 from preceptor.evaluation.clinical.extract import KINDS, extract
 from preceptor.evaluation.clinical.medication import often
 from preceptor.evaluation.clinical.quantities import quantities
@@ -152,3 +155,13 @@ def test_an_answer_takes_milliseconds():
     for number in range(20):
         extract(f"{text}{number}")
     assert (time.perf_counter() - started) / 20 < 0.05  # about 2 ms here
+
+
+def test_a_word_list_that_would_run_code_is_refused(tmp_path, monkeypatch):
+    package = tmp_path / "listed_words"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "words.bz2").write_bytes(bz2.compress(pickle.dumps({"a": print})))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(pickle.UnpicklingError, match="builtins.print"):
+        lexicon._table("listed_words", "words.bz2")
