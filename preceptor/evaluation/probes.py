@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from preceptor.evaluation import citations
 from preceptor.evaluation.arms import ArmModel
 from preceptor.evaluation.facts import Prediction
+from preceptor.evaluation.fewshot import Choice
 from preceptor.evaluation.prompting import Question
 from preceptor.progress import Progress
 from preceptor.records import Example
@@ -35,12 +37,16 @@ class Material:
     dtype: str
     ask: Callable[[str, Sequence[Question]], list[str]]
     on_progress: Progress
+    choice: Choice | None = None  # of the arm `fewshot`
 
 
 Probe = Callable[[Material], dict[str, Any] | None]
 
 # name -> the probe, in the order of the report; one that returns None has nothing to say of these cases
-PROBES: dict[str, Probe] = {}
+PROBES: dict[str, Probe] = {
+    "fewshot_choice": lambda material: material.choice.facts if material.choice else None,
+    "citations": citations.probe,
+}
 
 
 def probed(material: Material) -> dict[str, dict[str, Any]]:

@@ -96,7 +96,13 @@ def _case(by_arm: Mapping[str, Sequence[Prediction]], row: int, why: str) -> dic
         "prompt": case.prompt if len(case.prompt) <= EXCERPT else f"{case.prompt[:EXCERPT].rstrip()} …",
         "reference": case.answer,
         "answers": [
-            {"arm": arm, "text": p[row].answer, "score": 100 * p[row].primary, "cut": not p[row].finished}
+            {
+                "arm": arm,
+                "text": p[row].answer,
+                "score": 100 * p[row].primary,
+                "cut": not p[row].finished,
+                "shown": [(source, source in p[row].cited) for source in p[row].shown],
+            }
             for arm, p in by_arm.items()
         ],
     }
