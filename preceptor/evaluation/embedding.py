@@ -19,6 +19,7 @@ Matrix = npt.NDArray[np.float32]
 Embed = Callable[[Sequence[str]], Matrix]
 _WORD = re.compile(r"[^\W\d_]+")
 _FREQUENT = 1e-3  # a word this frequent weighs half: `a` of the paper
+_FEW = 16  # texts; of fewer nobody can say what they share
 _LONGEST = 256  # tokens that a model reads of a text; sentence models are trained on short ones
 
 
@@ -33,7 +34,7 @@ class WordVectors:
         self._total = max(1, self._counts.total())
         means = np.stack([self._mean(text) for text in corpus])
         _, directions = np.linalg.eigh((means.T @ means).astype(np.float64))
-        self._shared = directions[:, -1] if len(corpus) > 2 else np.zeros(means.shape[1])
+        self._shared = directions[:, -1] if len(corpus) >= _FEW else np.zeros(means.shape[1])
 
     def __call__(self, texts: Sequence[str]) -> Matrix:
         """Return (texts, 64); a text without a known word is zeros."""
