@@ -419,8 +419,23 @@ class EvaluationSettings(_Section):
     max_cases: int = 0  # 0: all of the test split; else the first by case id
     batch_size: int = 8
     max_new_tokens: int = 160
-    fewshot_examples: int = 2
-    rag_documents: int = 2
+    fewshot_examples: int = 2  # at most so many are shown; docs/evaluation-arms.md
+    fewshot_cases: int = Field(
+        default=4, ge=0
+    )  # of the validation split, each use case, to choose by; 0: drawn by the seed
+    fewshot_draws: int = Field(
+        default=2, ge=1
+    )  # of each number of examples, beside those nearest to the case
+    fewshot_candidates: int = Field(default=8, ge=1)  # tried for each use case
+    fewshot_instructions: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict
+    )  # other wordings, by use case
+    rag_documents: int = 2  # earlier cases shown
+    rag_passages: int = Field(default=2, ge=0)  # of reference texts
+    reference_texts: str = ""  # a folder of text, Markdown and PDF files; empty: none
+    embeddings: str = (
+        ""  # the folder of a model that makes vectors of texts; empty: the word vectors that ship
+    )
     max_prompt_tokens: int = 1536
     bootstrap_samples: int = 2000
     seed: int = 20

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from preceptor.evaluation.embedding import embedder
+from preceptor.evaluation.fewshot import Choice, Prompts, Recipe, draw
 from preceptor.evaluation.prompting import Question
+from preceptor.evaluation.references import Passage
 from preceptor.evaluation.remote import Remote
-from preceptor.evaluation.retrieval import CaseIndex, fewshot_examples
+from preceptor.evaluation.search import CaseSearch, PassageSearch
 from preceptor.records import Example
-from preceptor.settings import EvaluationSettings
+from preceptor.settings import EvaluationSettings, resolve_path
 
 # arm -> (the model it runs, what a clinician should call it)
 ARMS = {
@@ -42,25 +45,44 @@ class ArmModel:
 
 
 def questions(
-    arm: str, cases: Sequence[Example], train: Sequence[Example], settings: EvaluationSettings
+    arm: str,
+    cases: Sequence[Example],
+    train: Sequence[Example],
+    settings: EvaluationSettings,
+    choice: Choice | None = None,
+    passages: Sequence[Passage] = (),
 ) -> list[Question]:
     """Return what an arm's model is asked, one question per case in their order.
 
-    `train` comes from `retrieval.usable`. A task without training examples is asked as in the base arm.
+    `train` comes from `retrieval.usable`. `choice` says which examples `fewshot` shows (without it a draw by the seed), and
+    `passages` are of reference texts. A task without anything to show is asked as in the base arm.
     """
+    tasks = {case.task for case in cases}
     if arm == "fewshot":
-        shown = {
-            task: tuple(
-                (example.prompt, example.answer)
-                for example in fewshot_examples(train, task, settings.fewshot_examples, settings.seed)
-            )
-            for task in {case.task for case in cases}
-        }
-        return [Question(case.prompt, examples=shown[case.task]) for case in cases]
+        prompts = {task: Prompts(train, task, settings) for task in tasks}
+        recipes = choice.recipes if choice else {}
+        default = Recipe(settings.fewshot_examples, draw(0))
+        return [prompts[case.task].question(case, recipes.get(case.task, default)) for case in cases]
     if arm.endswith("rag"):
-        indexes = {task: CaseIndex(train, task) for task in {case.task for case in cases}}
-        return [
-            Question(case.prompt, retrieved=indexes[case.task].nearest(case.prompt, settings.rag_documents))
-            for case in cases
-        ]
+        make = embedder(resolve_path(settings.embeddings) if settings.embeddings else None)
+        searches = {task: CaseSearch([e for e in train if e.task == task], make) for task in tasks}
+        library = PassageSearch([passage.text for passage in passages], make)
+        return [_with_found(case, searches[case.task], library, passages, settings) for case in cases]
     return [Question(case.prompt) for case in cases]
+
+
+def _with_found(
+    case: Example,
+    search: CaseSearch,
+    library: PassageSearch,
+    passages: Sequence[Passage],
+    settings: EvaluationSettings,
+) -> Question:
+    earlier = search.nearest(case, settings.rag_documents)
+    found = [passages[place] for place in library.ranked(case.source or case.prompt)[: settings.rag_passages]]
+    return Question(
+        case.prompt,
+        retrieved=tuple(search.text(example) for example in earlier),
+        references=tuple(passage.text for passage in found),
+        sources=(*(example.example_id for example in earlier), *(passage.id for passage in found)),
+    )

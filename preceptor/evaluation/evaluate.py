@@ -14,18 +14,21 @@ from preceptor.errors import PreceptorError, UsageError
 from preceptor.evaluation import VERSION
 from preceptor.evaluation.answer_cache import AnswerCache
 from preceptor.evaluation.arms import ARMS, SHOWS_EXAMPLES, ArmModel, questions
+from preceptor.evaluation.citations import cited, unmarked
 from preceptor.evaluation.facts import Prediction, arm_facts, case_facts, comparisons
+from preceptor.evaluation.fewshot import Choice, choose
 from preceptor.evaluation.generation import GenerationSettings, answer_all
 from preceptor.evaluation.loading import choose_dtype
 from preceptor.evaluation.metrics import METRICS, primary, score
 from preceptor.evaluation.probes import Material, probed
 from preceptor.evaluation.prompting import Question
+from preceptor.evaluation.references import Passage, read_passages
 from preceptor.evaluation.report import render
 from preceptor.evaluation.retrieval import usable
 from preceptor.evaluation.verdict import verdict
 from preceptor.progress import Progress, silent
 from preceptor.records import Example
-from preceptor.settings import EvaluationSettings
+from preceptor.settings import EvaluationSettings, resolve_path
 from preceptor.tables import EXAMPLES, read_examples
 from preceptor.versions import MANIFEST, write_atomic
 
@@ -60,13 +63,21 @@ def evaluate(
     arms, skipped = _available(settings.arms, models, bool(train))
     dtype = choose_dtype(cache / "number-format.json")
     answers = AnswerCache(cache)
-    by_arm = _run_arms(arms, models, chosen, train, settings, answers, dtype, on_progress)
 
-    def ask(role: str, asked: Sequence[Question]) -> list[str]:
+    def ask(role: str, asked: Sequence[Question], progress: Progress = on_progress) -> list[str]:
         generation = _generation(settings, dtype)
-        return [a.text for a in answer_all(models[role], asked, generation, answers, on_progress).answers]
+        return [a.text for a in answer_all(models[role], asked, generation, answers, progress).answers]
 
-    material = Material(chosen, train, by_arm, models, settings, dtype, ask, on_progress)
+    choice = None
+    if "fewshot" in arms:
+        validation = usable([e for e in examples if e.split == "validation"], chosen, "validation")
+        tasks = sorted({case.task for case in chosen})
+        choice = choose(train, validation, tasks, settings, lambda asked: ask("base", asked, silent))
+    retrieving = any(arm.endswith("rag") for arm in arms)
+    texts = settings.reference_texts if retrieving else ""
+    passages = read_passages(resolve_path(texts)) if texts else []
+    by_arm = _run_arms(arms, models, chosen, train, settings, answers, dtype, on_progress, choice, passages)
+    material = Material(chosen, train, by_arm, models, settings, dtype, ask, on_progress, choice)
 
     used = {ARMS[arm][0]: models[ARMS[arm][0]] for arm in arms}
     report: dict[str, Any] = {
@@ -158,6 +169,8 @@ def _run_arms(
     cache: AnswerCache,
     dtype: str,
     on_progress: Progress,
+    choice: Choice | None,
+    passages: Sequence[Passage],
 ) -> dict[str, list[Prediction]]:
     """Answer and score; the arms of one model share its batches, so that it is loaded once and places stay full."""
     generation = _generation(settings, dtype)
@@ -165,7 +178,11 @@ def _run_arms(
     total, before = len(arms) * len(cases), 0
     for role in dict.fromkeys(ARMS[arm][0] for arm in arms):
         of_model = [arm for arm in arms if ARMS[arm][0] == role]
-        asked = [question for arm in of_model for question in questions(arm, cases, train, settings)]
+        asked = [
+            question
+            for arm in of_model
+            for question in questions(arm, cases, train, settings, choice, passages)
+        ]
         offset = before
         answered = answer_all(
             models[role],
@@ -175,11 +192,13 @@ def _run_arms(
             lambda done, _: on_progress(offset + done, total),  # noqa: B023
         )
         before += len(asked)
-        placed = iter(zip(answered.answers, answered.prompts, strict=True))
+        placed = iter(zip(asked, answered.answers, answered.prompts, strict=True))
         for arm in of_model:
             found[arm] = []
             for case in cases:
-                answer, prompt = next(placed)
+                question, answer, prompt = next(placed)
+                shown = tuple(question.sources[place] for place in prompt.shown)
+                numbered = shown if arm.endswith("rag") else ()
                 kept = {k: v for k, v in asdict(answer).items() if k != "text"}
                 found[arm].append(
                     Prediction(
@@ -188,7 +207,9 @@ def _run_arms(
                         answer=answer.text,
                         prompt_cut=prompt.prompt_cut,
                         context_cut=prompt.context_cut,
-                        scores=score(case.task, case.prompt, case.answer, answer.text),
+                        scores=score(case.task, case.prompt, case.answer, unmarked(answer.text, numbered)),
+                        shown=shown,
+                        cited=cited(answer.text, numbered),
                         **kept,
                     )
                 )
@@ -247,6 +268,8 @@ def _parquet(predictions: Sequence[Prediction]) -> bytes:
             "prompt_cut": p.prompt_cut,
             "context_cut": p.context_cut,
             "seconds": p.seconds,
+            "shown": list(p.shown),
+            "cited": list(p.cited),
             "primary": p.primary,
             **{name: p.scores.get(name) for name in METRICS},
         }
@@ -256,6 +279,7 @@ def _parquet(predictions: Sequence[Prediction]) -> bytes:
         [(name, pa.string()) for name in ("example_id", "task", "patient_ref", "specialty", "arm", "answer")]
         + [(name, pa.int64()) for name in ("prompt_tokens", "new_tokens")]
         + [(name, pa.bool_()) for name in ("finished", "prompt_cut", "context_cut")]
+        + [(name, pa.list_(pa.string())) for name in ("shown", "cited")]
         + [(name, pa.float64()) for name in ("seconds", "primary", *METRICS)]
     )
     stream = io.BytesIO()

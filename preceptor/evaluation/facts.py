@@ -29,6 +29,10 @@ class Prediction:
     context_cut: bool
     seconds: float
     scores: Mapping[str, float | None]
+    shown: tuple[
+        str, ...
+    ] = ()  # ids of the examples, earlier cases and passages that the model saw, in order
+    cited: tuple[str, ...] = ()  # those that the answer names by number
 
     @property
     def primary(self) -> float:

@@ -11,9 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from preceptor.evaluation import citations
 from preceptor.evaluation.arms import ArmModel
 from preceptor.evaluation.clinical.probe import clinical_facts
 from preceptor.evaluation.facts import Prediction
+from preceptor.evaluation.fewshot import Choice
 from preceptor.evaluation.prompting import Question
 from preceptor.progress import Progress
 from preceptor.records import Example
@@ -36,12 +38,15 @@ class Material:
     dtype: str
     ask: Callable[[str, Sequence[Question]], list[str]]
     on_progress: Progress
+    choice: Choice | None = None  # of the arm `fewshot`
 
 
 Probe = Callable[[Material], dict[str, Any] | None]
 
 # name -> the probe, in the order of the report; one that returns None has nothing to say of these cases
 PROBES: dict[str, Probe] = {
+    "fewshot_choice": lambda material: material.choice.facts if material.choice else None,
+    "citations": citations.probe,
     "clinical_facts": clinical_facts,
 }
 

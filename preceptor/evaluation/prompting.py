@@ -14,11 +14,14 @@ LEAST_CONTEXT = 48  # tokens; a shorter excerpt of a retrieved case tells nothin
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked: a case's own `prompt`, after example turns (prompt, answer) and with retrieved texts before it."""
+    """What is asked: a case's own `prompt`, after example turns (prompt, answer) and with retrieved texts before it: earlier
+    cases, then passages of reference texts. `sources` are the ids of the examples, or of the retrieved texts and passages."""
 
     prompt: str
     examples: tuple[tuple[str, str], ...] = ()
     retrieved: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class EncodedPrompt:
     prompt_cut: bool
     context_cut: bool
     messages: tuple[dict[str, str], ...] = ()
+    shown: tuple[int, ...] = ()  # which of the question's examples, or of its texts, the model saw, in order
 
 
 def encode(tokenizer: Any, question: Question, limit: int) -> EncodedPrompt:
@@ -43,7 +47,7 @@ def encode(tokenizer: Any, question: Question, limit: int) -> EncodedPrompt:
     clean = _without_control_tokens(tokenizer)
     prompt = clean(question.prompt)
     examples = [(clean(ask), clean(answer)) for ask, answer in question.examples]
-    retrieved = [clean(text) for text in question.retrieved]
+    retrieved = [clean(text) for text in (*question.retrieved, *question.references)]
 
     ids = _chat(tokenizer, [], prompt)
     if len(ids) > limit:
@@ -53,22 +57,39 @@ def encode(tokenizer: Any, question: Question, limit: int) -> EncodedPrompt:
     while examples and len(_chat(tokenizer, examples, prompt)) > limit:
         examples.pop()
     context_cut = len(examples) < whole
+    shown = tuple(range(len(examples)))
     if retrieved:
-        texts, shortened = _shortened(tokenizer, retrieved, limit - len(_chat(tokenizer, examples, prompt)))
-        prompt = with_context(texts, prompt) if texts else prompt
+        cases = len(question.retrieved)
+        room = limit - len(_chat(tokenizer, examples, prompt))
+        kept, shortened = _shortened(tokenizer, retrieved, cases, room)
+        shown = tuple(place for place, _ in kept)
+        if kept:
+            earlier = [text for place, text in kept if place < cases]
+            prompt = with_context(earlier, prompt, [text for place, text in kept if place >= cases])
         context_cut = context_cut or shortened
     return EncodedPrompt(
-        tuple(_chat(tokenizer, examples, prompt)), False, context_cut, tuple(_messages(examples, prompt))
+        tuple(_chat(tokenizer, examples, prompt)),
+        False,
+        context_cut,
+        tuple(_messages(examples, prompt)),
+        shown,
     )
 
 
-def with_context(texts: Sequence[str], prompt: str) -> str:
-    """Put retrieved texts before a case's own prompt."""
-    listed = "\n\n".join(f"[{number}] {text}" for number, text in enumerate(texts, start=1))
-    return (
-        f"Earlier cases of this department that resemble the one below, with the answers given then:\n\n{listed}\n\n"
-        f"These are other patients. The case to work on:\n\n{prompt}"
-    )
+def with_context(texts: Sequence[str], prompt: str, references: Sequence[str] = ()) -> str:
+    """Put earlier cases and passages of reference texts before a case's own prompt, numbered on."""
+    listed = [f"[{number}] {text}" for number, text in enumerate((*texts, *references), start=1)]
+    parts = []
+    if texts:
+        parts += [
+            "Earlier cases of this department that resemble the one below, with the answers given then:",
+            *listed[: len(texts)],
+        ]
+    if references:
+        parts += ["Passages of reference texts:", *listed[len(texts) :]]
+    others = "The earlier cases are other patients. " if texts else ""
+    ask = f"{others}Name what you use by its number in brackets. The case to work on:"
+    return "\n\n".join([*parts, ask, prompt])
 
 
 def _messages(examples: Sequence[tuple[str, str]], prompt: str) -> list[dict[str, str]]:
@@ -95,9 +116,13 @@ def _without_control_tokens(tokenizer: Any) -> Callable[[str], str]:
     return clean
 
 
-def _shortened(tokenizer: Any, texts: Sequence[str], room: int) -> tuple[list[str], bool]:
-    """Return the texts, each cut at its end so that all of them and the words around them take `room` tokens."""
-    around = _length(tokenizer, with_context(["" for _ in texts], "")) + 8 * len(texts)
+def _shortened(
+    tokenizer: Any, texts: Sequence[str], cases: int, room: int
+) -> tuple[list[tuple[int, str]], bool]:
+    """Return (place, text) of the texts, each cut at its end so that all of them and the words around them take `room` tokens;
+    the first `cases` are earlier cases."""
+    empty = ["" for _ in texts]
+    around = _length(tokenizer, with_context(empty[:cases], "", empty[cases:])) + 8 * len(texts)
     lengths = [_length(tokenizer, text) for text in texts]
     left, shortened = room - around, False
     kept: list[Any] = []
@@ -109,7 +134,7 @@ def _shortened(tokenizer: Any, texts: Sequence[str], room: int) -> tuple[list[st
         shortened = shortened or lengths[place] > share
         kept.append((place, text))
         left -= min(lengths[place], max(share, 0))
-    return [text for _, text in sorted(kept) if text], shortened
+    return [(place, text) for place, text in sorted(kept) if text], shortened
 
 
 def _length(tokenizer: Any, text: str) -> int:

@@ -104,6 +104,7 @@ def _case(by_arm: Mapping[str, Sequence[Prediction]], row: int, why: str) -> dic
                 "text": _marked(marked_answer, case, p[row].answer) or p[row].answer,
                 "score": 100 * p[row].primary,
                 "cut": not p[row].finished,
+                "shown": [(source, source in p[row].cited) for source in p[row].shown],
             }
             for arm, p in by_arm.items()
         ],

@@ -11,8 +11,8 @@ from preceptor.errors import PreceptorError
 from preceptor.records import Example
 
 
-def usable(train: Sequence[Example], cases: Sequence[Example]) -> list[Example]:
-    """Return the clinical examples of the training split, after checking that none touches a case.
+def usable(train: Sequence[Example], cases: Sequence[Example], split: str = "train") -> list[Example]:
+    """Return the clinical examples of the training split (or of `split`), after checking that none touches a case.
 
     Synthetic ones are left out: what a hospital would look up or show as an example is real. Raises
     `PreceptorError` if an example is of another split, or shares its id, patient or document with a case.
@@ -23,7 +23,7 @@ def usable(train: Sequence[Example], cases: Sequence[Example]) -> list[Example]:
     for example in train:
         rule = (
             f"it belongs to the split {example.split}"
-            if example.split != "train"
+            if example.split != split
             else "it is itself a case"
             if example.example_id in tested
             else "its patient is in a case"
@@ -40,7 +40,7 @@ def usable(train: Sequence[Example], cases: Sequence[Example]) -> list[Example]:
     return [example for example in train if example.provenance == "clinical"]
 
 
-def fewshot_examples(train: Sequence[Example], task: str, count: int, seed: int) -> list[Example]:
+def fewshot_examples(train: Sequence[Example], task: str, count: int, seed: int | str) -> list[Example]:
     """Return `count` examples of a task, the same for every case: drawn from the shorter half, shortest
     first.
 
@@ -54,39 +54,13 @@ def fewshot_examples(train: Sequence[Example], task: str, count: int, seed: int)
     return sorted(drawn, key=lambda e: (len(e.prompt + e.answer), e.example_id))
 
 
-class CaseIndex:
-    """BM25 over the training examples of one task (bm25s; Robertson & Zaragoza 2009)."""
+def words(texts: Sequence[str]) -> list[list[str]]:
+    """Return the words of each text as BM25 counts them: in lower case, without English stop words."""
+    import bm25s
 
-    def __init__(self, train: Sequence[Example], task: str) -> None:
-        import bm25s
-
-        logging.getLogger("bm25s").setLevel(logging.WARNING)  # its import makes itself verbose
-        examples = [example for example in train if example.task == task]
-        self.instruction = shared_opening([example.prompt for example in examples])
-        self.texts = [
-            f"{example.prompt[len(self.instruction) :].strip()}\nAnswer given: {example.answer}"
-            for example in examples
-        ]
-        self._index = bm25s.BM25() if self.texts else None
-        if self._index:
-            self._index.index(self._words(self.texts), show_progress=False)
-
-    def nearest(self, prompt: str, count: int) -> tuple[str, ...]:
-        """Return the documents, with their answers, that share most words with a prompt; fewer if fewer share any."""
-        if self._index is None or count == 0:
-            return ()
-        query = prompt.removeprefix(self.instruction)
-        found, scores = self._index.retrieve(
-            self._words([query]), k=min(count, len(self.texts)), show_progress=False
-        )
-        return tuple(self.texts[i] for i, score in zip(found[0], scores[0], strict=True) if score > 0)
-
-    @staticmethod
-    def _words(texts: Sequence[str]) -> list[list[str]]:
-        import bm25s
-
-        words = bm25s.tokenize(list(texts), stopwords="en", return_ids=False, show_progress=False)
-        return words if isinstance(words, list) else words.ids
+    logging.getLogger("bm25s").setLevel(logging.WARNING)  # its import makes itself verbose
+    found = bm25s.tokenize(list(texts), stopwords="en", return_ids=False, show_progress=False)
+    return found if isinstance(found, list) else found.ids
 
 
 def shared_opening(prompts: Sequence[str]) -> str:

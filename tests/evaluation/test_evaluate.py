@@ -12,7 +12,8 @@ import pytest
 from preceptor.errors import PreceptorError, UsageError
 from preceptor.evaluation.arms import ARMS, questions
 from preceptor.evaluation.evaluate import evaluate
-from preceptor.evaluation.retrieval import CaseIndex, fewshot_examples, usable
+from preceptor.evaluation.retrieval import fewshot_examples, usable
+from preceptor.evaluation.search import CaseSearch
 from preceptor.records import Example
 from preceptor.settings import ARMS as NAMED_ARMS
 from preceptor.settings import EvaluationSettings
@@ -167,18 +168,21 @@ def test_retrieval_finds_the_nearest_case_and_leaves_the_instruction_out():
             name, "summary", "train", name, (name,), "x", f"Summarise the note.\n\n{text}", f"answer {name}"
         )
 
-    index = CaseIndex(
+    index = CaseSearch(
         [
             example("a", "Knee pain after a fall."),
             example("b", "Chest pain and dyspnoea."),
             example("c", "Low mood."),
-        ],
-        "summary",
+        ]
     )
-    (found,) = index.nearest("Summarise the note.\n\nDyspnoea at night, chest tightness.", 1)
-    assert "answer b" in found and "Summarise" not in found
-    assert index.nearest("Summarise the note.\n\nzzz", 2) == ()
-    assert CaseIndex([], "summary").nearest("anything", 2) == ()
+    case = example("case", "Dyspnoea at night, chest tightness.")
+    (found,) = index.nearest(case, 1)
+    assert found.example_id == "b" and "Summarise" not in index.text(found)
+    assert index.nearest(replace(case, prompt="Summarise the note.\n\nzzz"), 2, "bm25") == []
+    assert index.nearest(replace(case, patient_ref="b"), 1)[0].example_id != "b", (
+        "never the case's own patient"
+    )
+    assert CaseSearch([]).nearest(case, 2) == []
 
 
 def test_a_task_without_examples_is_noted(base, tmp_path, example_maker):
