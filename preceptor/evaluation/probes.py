@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from preceptor.evaluation import coding_probe, reasoning
 from preceptor.evaluation.arms import ArmModel
 from preceptor.evaluation.clinical.probe import clinical_facts
+from preceptor.evaluation.benchmarks import probe as benchmarks
 from preceptor.evaluation.facts import Prediction
 from preceptor.evaluation.prompting import Question
 from preceptor.progress import Progress
@@ -36,6 +39,7 @@ class Material:
     dtype: str
     ask: Callable[[str, Sequence[Question]], list[str]]
     on_progress: Progress
+    cache: Path | None = None  # where what was computed is kept for the next time
 
 
 Probe = Callable[[Material], dict[str, Any] | None]
@@ -43,6 +47,9 @@ Probe = Callable[[Material], dict[str, Any] | None]
 # name -> the probe, in the order of the report; one that returns None has nothing to say of these cases
 PROBES: dict[str, Probe] = {
     "clinical_facts": clinical_facts,
+    "coding": coding_probe.probe,
+    "reasoning": reasoning.probe,
+    "benchmarks": benchmarks.probe,
 }
 
 
