@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from preceptor.cli import main
 from preceptor.errors import UsageError
 from preceptor.evaluation.benchmarks.catalogue import chosen, load_benchmarks
 from preceptor.evaluation.benchmarks.data import load_items
+from preceptor.evaluation.benchmarks.items import items_of
 from preceptor.evaluation.benchmarks.likelihood import LikelihoodCache, Ranked, rank_all
 
 ANSWERS = ("yes", "no", "maybe")
@@ -31,7 +33,8 @@ def folder(tmp_path_factory):
     (folder / "pubmedqa" / "test-dev.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
     (folder / "mts-dialog").mkdir()
     (folder / "mts-dialog" / "test1.jsonl").write_text(
-        json.dumps({"id": "m", "section": "CC", "dialogue": "Doctor: Hello.", "section_text": "Cough."}) + "\n"
+        json.dumps({"id": "m", "section": "CC", "dialogue": "Doctor: Hello.", "section_text": "Cough."})
+        + "\n"
     )
     return folder
 
@@ -53,7 +56,10 @@ def ranked(model, items, cache=None, rows=4):
 
 
 def test_the_prompt_and_the_right_answer(items):
-    assert items[1].prompt == "Abstract: Of 11 patients many improved.\nIt was small.\nQuestion: Does drug 1 help?\nAnswer:"
+    assert (
+        items[1].prompt
+        == "Abstract: Of 11 patients many improved.\nIt was small.\nQuestion: Does drug 1 help?\nAnswer:"
+    )
     assert [item.gold for item in items[:3]] == [0, 1, 2]
 
 
@@ -112,11 +118,13 @@ def test_normalised_by_characters():
 def test_accuracy_is_that_of_lm_evaluation_harness(base, items):
     """The harness's own model class and task on the same data."""
     lm_eval = pytest.importorskip("lm_eval")
-    from lm_eval.models.huggingface import HFLM
     from lm_eval.api.task import ConfigurableTask
+    from lm_eval.models.huggingface import HFLM
     from lm_eval.tasks.pubmedqa.preprocess_pubmedqa import doc_to_text
 
-    docs = [{"CONTEXTS": r["contexts"], "QUESTION": r["question"], "final_decision": r["answer"]} for r in ROWS]
+    docs = [
+        {"CONTEXTS": r["contexts"], "QUESTION": r["question"], "final_decision": r["answer"]} for r in ROWS
+    ]
     assert [doc_to_text(doc) for doc in docs] == [item.prompt for item in items]
     import datasets
 
@@ -129,24 +137,58 @@ def test_accuracy_is_that_of_lm_evaluation_harness(base, items):
             "doc_to_text": doc_to_text,
             "doc_to_target": "final_decision",
             "doc_to_choice": list(ANSWERS),
-            "metric_list": [{"metric": m, "aggregation": "mean", "higher_is_better": True} for m in ("acc", "acc_norm")],
+            "metric_list": [
+                {"metric": m, "aggregation": "mean", "higher_is_better": True} for m in ("acc", "acc_norm")
+            ],
         }
     )
     model = HFLM(pretrained=str(base.path), dtype="float32", device="cpu", batch_size=2)
     theirs = lm_eval.evaluate(model, {"pubmedqa": task}, bootstrap_iters=0)
     ours = ranked(base, items)
     right = sum(r.best() == i.gold for r, i in zip(ours, items, strict=True)) / len(items)
-    normalised = sum(r.best_normalised(ANSWERS) == i.gold for r, i in zip(ours, items, strict=True)) / len(items)
+    normalised = sum(r.best_normalised(ANSWERS) == i.gold for r, i in zip(ours, items, strict=True)) / len(
+        items
+    )
     assert right == pytest.approx(theirs["results"]["pubmedqa"]["acc,none"], abs=1e-6)
     assert normalised == pytest.approx(theirs["results"]["pubmedqa"]["acc_norm,none"], abs=1e-6)
-    for sample, mine in zip(sorted(theirs["samples"]["pubmedqa"], key=lambda s: s["doc_id"]), ours, strict=True):
+    for sample, mine in zip(
+        sorted(theirs["samples"]["pubmedqa"], key=lambda s: s["doc_id"]), ours, strict=True
+    ):
         assert [r[0] for r in sample["filtered_resps"]] == pytest.approx(list(mine.logprobs), abs=1e-3)
+
+
+def test_prompts_are_those_of_the_harness(tmp_path):
+    lm_eval = pytest.importorskip("lm_eval")
+    import jinja2
+    import yaml
+    from lm_eval.tasks.medmcqa.utils_medmcqa import doc_to_text as medmcqa
+    from lm_eval.tasks.medqa.preprocess_medqa import doc_to_text as medqa
+
+    def ours(name, row):
+        benchmark = load_benchmarks()[name]
+        return items_of(name, benchmark, [row], "here")[0].prompt
+
+    row = {"sent1": "Which? ", "ending0": "a", "ending1": "b", "ending2": "c", "ending3": "d", "label": 0}
+    assert ours("medqa", row) == medqa(row)
+    row = {"question": "Which? ", "opa": "a", "opb": "b", "opc": "c", "opd": "d", "cop": 0}
+    assert ours("medmcqa", row) == medmcqa(row)
+    tasks = Path(lm_eval.__file__).parent / "tasks" / "mmlu" / "default"
+    text = yaml.safe_load((tasks / "_default_template_yaml").read_text())["doc_to_text"]
+    row = {"question": " Which? ", "choices": ["a", "b", "c", "d"], "answer": 0}
+    for name, benchmark in load_benchmarks().items():
+        if name.startswith("mmlu"):
+            task = yaml.safe_load((tasks / f"{benchmark.harness}.yaml").read_text())
+            assert task["dataset_name"] == benchmark.hub.name
+            assert ours(name, row) == task["description"] + jinja2.Template(text).render(row)
 
 
 @pytest.mark.parametrize(
     ("name", "row"),
     [
-        ("medqa", {"sent1": "Q?", "ending0": "a", "ending1": "b", "ending2": "c", "ending3": "d", "label": 2}),
+        (
+            "medqa",
+            {"sent1": "Q?", "ending0": "a", "ending1": "b", "ending2": "c", "ending3": "d", "label": 2},
+        ),
         ("medmcqa", {"question": "Q?", "opa": "a", "opb": "b", "opc": "c", "opd": "d", "cop": 2}),
         ("mmlu-anatomy", {"question": " Q? ", "choices": ["a", "b", "c", "d"], "answer": 2}),
         ("mmlu-anatomy", {"question": "Q?", "choices": ["a", "b", "c", "d"], "answer": "C"}),
@@ -167,7 +209,9 @@ def test_data_that_are_not_there_are_named(folder, tmp_path):
     with pytest.raises(UsageError, match="There is no benchmark 'medqaa'"):
         chosen(["medqaa"])
     (tmp_path / "pubmedqa").mkdir()
-    (tmp_path / "pubmedqa" / "test.jsonl").write_text('{"question": "SECRET", "contexts": [], "answer": "si"}\n')
+    (tmp_path / "pubmedqa" / "test.jsonl").write_text(
+        '{"question": "SECRET", "contexts": [], "answer": "si"}\n'
+    )
     with pytest.raises(UsageError, match="row 1") as raised:
         load_items("pubmedqa", load_benchmarks()["pubmedqa"], tmp_path)
     assert "SECRET" not in str(raised.value)
@@ -182,7 +226,9 @@ def run(arguments, capsys):
 
 def test_the_command_compares_two_models_on_benchmarks(tmp_path, base, tuned, folder, capsys):
     config = tmp_path / "config.yaml"
-    config.write_text(f"base_model: 'path:{base.path}'\nevaluation: {{max_new_tokens: 4, bootstrap_samples: 100}}\n")
+    config.write_text(
+        f"base_model: 'path:{base.path}'\nevaluation: {{max_new_tokens: 4, bootstrap_samples: 100}}\n"
+    )
     command = ["--home", tmp_path / "home", "--config", config, "evaluate", "--benchmark", "pubmedqa"]
     command += ["--benchmark", "mts-dialog", "--benchmark-data", folder, "--model", tuned.adapter, "--json"]
     code, out, err = run(command, capsys)
@@ -192,9 +238,14 @@ def test_the_command_compares_two_models_on_benchmarks(tmp_path, base, tuned, fo
     assert set(pubmedqa["arms"]) == {"base", "finetuned"} and pubmedqa["cases"] == 9
     assert pubmedqa["comparisons"]["finetuned_vs_base"]["test"] == "McNemar"
     assert found["benchmarks"]["mts-dialog"]["comparisons"]["finetuned_vs_base"]["p_holm"] == 1.0
-    page = open(found["report"], encoding="utf-8").read()
-    assert "McNemar" in page and "<svg" in page and "arXiv:1909.06146" in page and "http" not in page.replace("http://www.w3.org", "")
-    assert "Does drug" not in open(found["report"].replace(".html", ".json"), encoding="utf-8").read()
+    page = Path(found["report"]).read_text(encoding="utf-8")
+    assert (
+        "McNemar" in page
+        and "<svg" in page
+        and "arXiv:1909.06146" in page
+        and "http" not in page.replace("http://www.w3.org", "")
+    )
+    assert "Does drug" not in Path(found["report"]).with_suffix(".json").read_text(encoding="utf-8")
     assert json.loads(run(command, capsys)[1])["version"] == found["version"]
 
 
