@@ -14,8 +14,8 @@ from typing import Any
 
 from preceptor.evaluation import coding_probe, reasoning
 from preceptor.evaluation.arms import ArmModel
-from preceptor.evaluation.clinical.probe import clinical_facts
 from preceptor.evaluation.benchmarks import probe as benchmarks
+from preceptor.evaluation.clinical.probe import clinical_facts
 from preceptor.evaluation.facts import Prediction
 from preceptor.evaluation.prompting import Question
 from preceptor.progress import Progress
