@@ -43,6 +43,13 @@ def family(code: str) -> list[str]:
     ]
 
 
+def billable(code: str) -> bool:
+    """Whether the list has a code and no finer one below it: only such may be billed (Official Guidelines, section I.B.2)."""
+    import simple_icd_10_cm as icd
+
+    return _known(code) and bool(icd.is_leaf(code))
+
+
 def terms(code: str) -> list[str]:
     """What the list calls a code: its description, and the terms that are included in it."""
     import simple_icd_10_cm as icd

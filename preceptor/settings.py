@@ -439,6 +439,9 @@ class EvaluationSettings(_Section):
     max_prompt_tokens: int = 1536
     bootstrap_samples: int = 2000
     seed: int = 20
+    benchmarks: tuple[str, ...] = ()  # names of recipes/benchmarks.yaml
+    benchmark_data: str | None = None  # a folder with one folder a benchmark; null: the hub
+    benchmark_cases: int = Field(default=0, ge=0)  # the first so many of each; 0: all
 
 
 class GateSettings(_Section):

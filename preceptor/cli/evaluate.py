@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from preceptor.cli import evaluate_benchmarks
 from preceptor.cli._common import columns, emit, json_option, settings, workspace
 from preceptor.errors import UsageError
 from preceptor.settings import ARMS, Settings, Workspace
@@ -39,9 +40,34 @@ STAGE = "evaluations"  # of the reports; `evaluation` is the pipeline's own, whi
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="JSONL of cases with task, prompt and answer, instead of the test split.",
 )
+@click.option(
+    "--benchmark",
+    "benchmarks",
+    multiple=True,
+    metavar="NAME",
+    help="A public benchmark, such as pubmedqa; may be repeated; `list` shows them. Alone, or beside --cases.",
+)
+@click.option(
+    "--benchmark-data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder with the benchmarks' data, one folder each, instead of the hub.",
+)
+@click.option(
+    "--benchmark-cases", type=click.IntRange(min=1), help="Only the first so many cases of each benchmark."
+)
 @json_option
-def evaluate(refs: tuple[str, ...], arms: tuple[str, ...], cases: Path | None, as_json: bool) -> None:
+def evaluate(
+    refs: tuple[str, ...],
+    arms: tuple[str, ...],
+    cases: Path | None,
+    benchmarks: tuple[str, ...],
+    benchmark_data: Path | None,
+    benchmark_cases: int | None,
+    as_json: bool,
+) -> None:
     """Score arms on the same cases; writes report.html and report.json. The same command continues if killed."""
+    if evaluate_benchmarks.LIST in benchmarks:
+        return evaluate_benchmarks.list_benchmarks(as_json)
     from preceptor.evaluation import VERSION
     from preceptor.evaluation.evaluate import evaluate as run
     from preceptor.progress import reporter
@@ -49,6 +75,11 @@ def evaluate(refs: tuple[str, ...], arms: tuple[str, ...], cases: Path | None, a
 
     ours, given = workspace(), settings()
     chosen = given.evaluation.model_copy(update={"arms": arms or given.evaluation.arms})
+    chosen = evaluate_benchmarks.with_benchmarks(chosen, benchmarks, benchmark_data, benchmark_cases)
+    tested = evaluate_benchmarks.inputs(chosen)  # a lack of data is told before a model is fetched
+    if benchmarks and cases is None:
+        models, _ = _models(refs, ours, given, own_cases=True)
+        return evaluate_benchmarks.run_alone(ours, chosen, models, STAGE, as_json)
     asked = read_cases(cases, given.curation.tasks) if cases else None
     models, curated = _models(refs, ours, given, own_cases=asked is not None)
     version = make_version(
@@ -57,9 +88,10 @@ def evaluate(refs: tuple[str, ...], arms: tuple[str, ...], cases: Path | None, a
         inputs={
             "curated": curated.name if curated else "none",
             "cases": file_sha256(cases) if cases else "none",
+            **tested,
             **{role: model.digest for role, model in models.items()},
         },
-        config=chosen.model_dump(mode="json"),
+        config=chosen.model_dump(mode="json", exclude={"benchmark_data"}),
         code=VERSION,
         write=lambda folder: run(
             curated.path if curated else None,

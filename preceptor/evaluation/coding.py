@@ -75,11 +75,12 @@ def evidence_validity(prompt: str, answer: str) -> float | None:
     quotes = [quote for evidence in parse_codes(answer).codes.values() for quote in evidence]
     if not quotes:
         return None
-    text = _plain(prompt)
-    return sum(len(_plain(quote)) >= MIN_EVIDENCE and _plain(quote) in text for quote in quotes) / len(quotes)
+    text = plain(prompt)
+    return sum(len(plain(quote)) >= MIN_EVIDENCE and plain(quote) in text for quote in quotes) / len(quotes)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """A text apart from case and spacing, for looking up quotes."""
     return " ".join(text.casefold().split())
 
 

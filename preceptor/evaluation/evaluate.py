@@ -77,7 +77,9 @@ def evaluate(
     texts = settings.reference_texts if retrieving else ""
     passages = read_passages(resolve_path(texts)) if texts else []
     by_arm = _run_arms(arms, models, chosen, train, settings, answers, dtype, on_progress, choice, passages)
-    material = Material(chosen, train, by_arm, models, settings, dtype, ask, on_progress, choice)
+    material = Material(
+        chosen, train, by_arm, models, settings, dtype, ask, on_progress, choice=choice, cache=cache
+    )
 
     used = {ARMS[arm][0]: models[ARMS[arm][0]] for arm in arms}
     report: dict[str, Any] = {

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from preceptor.evaluation import citations
+from preceptor.evaluation import citations, coding_probe, reasoning
 from preceptor.evaluation.arms import ArmModel
+from preceptor.evaluation.benchmarks import probe as benchmarks
 from preceptor.evaluation.clinical.probe import clinical_facts
 from preceptor.evaluation.facts import Prediction
 from preceptor.evaluation.fewshot import Choice
@@ -39,6 +41,7 @@ class Material:
     ask: Callable[[str, Sequence[Question]], list[str]]
     on_progress: Progress
     choice: Choice | None = None  # of the arm `fewshot`
+    cache: Path | None = None  # where what was computed is kept for the next time
 
 
 Probe = Callable[[Material], dict[str, Any] | None]
@@ -48,6 +51,9 @@ PROBES: dict[str, Probe] = {
     "fewshot_choice": lambda material: material.choice.facts if material.choice else None,
     "citations": citations.probe,
     "clinical_facts": clinical_facts,
+    "coding": coding_probe.probe,
+    "reasoning": reasoning.probe,
+    "benchmarks": benchmarks.probe,
 }
 
 

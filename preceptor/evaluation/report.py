@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from preceptor.evaluation.benchmarks.plots import reliability
 from preceptor.evaluation.charts import Bar, forest
 from preceptor.evaluation.clinical.marking import listed, marked_answer, marked_reference
 from preceptor.evaluation.clinical.probe import is_written, shown_arm
@@ -48,7 +49,7 @@ def render(report: Mapping[str, Any], material: Material) -> str:
         )
         for c in candidate
     ]
-    return _template().render(
+    return template().render(
         report=report,
         material=material,
         scores=forest(measured, title="Score of every arm, in points of 100", signed=False),
@@ -126,7 +127,8 @@ def _lower(label: str) -> str:
 
 
 @cache
-def _template() -> Any:
+def template(name: str = "report.html.j2") -> Any:
+    """Return a page's template, with the filters and the style that all pages share."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -141,4 +143,5 @@ def _template() -> Any:
     environment.filters["signed"] = lambda value: f"{100 * value:+.1f}"
     environment.filters["svg"] = Markup  # only for our own drawings, whose labels are escaped
     environment.globals["clinical_cases"] = listed  # in the words of cases, which report.json lacks
-    return environment.get_template("report.html.j2")
+    environment.filters["reliability"] = reliability
+    return environment.get_template(name)
