@@ -66,7 +66,7 @@ def evaluate(
         generation = _generation(settings, dtype)
         return [a.text for a in answer_all(models[role], asked, generation, answers, on_progress).answers]
 
-    material = Material(chosen, train, by_arm, models, settings, dtype, ask, on_progress)
+    material = Material(chosen, train, by_arm, models, settings, dtype, ask, on_progress, cache)
 
     used = {ARMS[arm][0]: models[ARMS[arm][0]] for arm in arms}
     report: dict[str, Any] = {

@@ -171,7 +171,9 @@ def _scored(
 
 
 def _rounded(values: Sequence[float]) -> tuple[float, ...]:
-    return tuple(float(f"{value:.7g}") for value in values)  # what a float32 holds, and what is kept is the same
+    return tuple(
+        float(f"{value:.7g}") for value in values
+    )  # what a float32 holds, and what is kept is the same
 
 
 def _flags(found: Likelihood) -> str:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from preceptor.evaluation.arms import ArmModel
 from preceptor.evaluation.clinical.probe import clinical_facts
 from preceptor.evaluation.facts import Prediction
+from preceptor.evaluation.memorisation import probe as memorisation
 from preceptor.evaluation.prompting import Question
 from preceptor.progress import Progress
 from preceptor.records import Example
@@ -36,6 +38,7 @@ class Material:
     dtype: str
     ask: Callable[[str, Sequence[Question]], list[str]]
     on_progress: Progress
+    cache: Path | None = None  # where what was computed is kept for the next time
 
 
 Probe = Callable[[Material], dict[str, Any] | None]
@@ -43,6 +46,7 @@ Probe = Callable[[Material], dict[str, Any] | None]
 # name -> the probe, in the order of the report; one that returns None has nothing to say of these cases
 PROBES: dict[str, Probe] = {
     "clinical_facts": clinical_facts,
+    "memorisation": memorisation.probe,
 }
 
 
