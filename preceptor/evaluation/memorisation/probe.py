@@ -106,7 +106,7 @@ class _Attacks:
                 "space_bits": round(canaries.SPACE_BITS, 1),
                 "fit_p": ours.fit_p,
             },
-            "gate": {"canary_exposure_max": max(row["extrapolated"] for row in rows)},
+            "gate": {"canary_exposure_max": round(max(each.extrapolated for each in ours.canaries), 2)},
         }
 
     def on_examples(self) -> dict[str, Any]:
