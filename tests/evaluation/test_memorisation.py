@@ -207,7 +207,7 @@ def learned_by_heart(base, dataset, tmp_path_factory):
     ids = torch.tensor([i + [0] * (width - len(i)) for i, _ in rows])
     labels = torch.tensor([t + [-100] * (width - len(t)) for _, t in rows])
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
-    for _ in range(80):
+    for _ in range(150):
         optimizer.zero_grad()
         model(input_ids=ids, labels=labels).loss.backward()
         optimizer.step()
