@@ -414,6 +414,14 @@ class SearchSettings(_Section):
     trials: int = Field(default=0, ge=0)  # 0: as many as the space says
 
 
+class MemorisationSettings(_Section):
+    """What attacks on a model's memory may cost; docs/evaluation-memorisation.md."""
+
+    examples: int = Field(default=64, ge=0)  # training examples attacked, and as many held-out; 0: no attack
+    continuation_tokens: int = Field(default=20, ge=4)  # an extraction must reproduce
+    reference_samples: int = Field(default=512, ge=100)  # random secrets that canaries are ranked among
+
+
 class EvaluationSettings(_Section):
     arms: tuple[str, ...] = ARMS
     max_cases: int = 0  # 0: all of the test split; else the first by case id
@@ -442,6 +450,7 @@ class EvaluationSettings(_Section):
     benchmarks: tuple[str, ...] = ()  # names of recipes/benchmarks.yaml
     benchmark_data: str | None = None  # a folder with one folder a benchmark; null: the hub
     benchmark_cases: int = Field(default=0, ge=0)  # the first so many of each; 0: all
+    memorisation: MemorisationSettings = MemorisationSettings()
 
 
 class GateSettings(_Section):

@@ -18,6 +18,7 @@ from preceptor.evaluation.benchmarks import probe as benchmarks
 from preceptor.evaluation.clinical.probe import clinical_facts
 from preceptor.evaluation.facts import Prediction
 from preceptor.evaluation.fewshot import Choice
+from preceptor.evaluation.memorisation import probe as memorisation
 from preceptor.evaluation.prompting import Question
 from preceptor.progress import Progress
 from preceptor.records import Example
@@ -54,6 +55,7 @@ PROBES: dict[str, Probe] = {
     "coding": coding_probe.probe,
     "reasoning": reasoning.probe,
     "benchmarks": benchmarks.probe,
+    "memorisation": memorisation.probe,
 }
 
 

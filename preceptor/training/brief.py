@@ -31,6 +31,7 @@ def brief(recipe: Recipe, settings: SufficiencySettings) -> Recipe:
         "objective": "answers",
         "zero_stage": 0,
         "sampling": {},
+        "canaries": {},
         "stopping": {"keep": "last"},
     }
     return Recipe(**{**said, **changes})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -86,6 +86,14 @@ class Preference(_Section):
     beta: float = Field(default=0.1, gt=0)
 
 
+class Canaries(_Section):
+    """Invented secrets planted among the rows, by which evaluation measures what the model keeps word for word (Carlini et al.
+    2019; preceptor/canaries.py). The n-th is shown as often in every pass as the n-th of `repeats` says, which begin again."""
+
+    count: int = Field(default=0, ge=0, le=64)  # 0: a clinical model holds nothing that nobody asked for
+    repeats: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = Field(default=(1, 4, 16), min_length=1)
+
+
 class Offload(_Section):
     """What DeepSpeed keeps outside the GPU while it is not needed: `optimizer` from ZeRO-1 on (Ren et al. 2021), `parameters`
     with ZeRO-3 (Rajbhandari et al. 2021). `nvme` is ZeRO-3's, in `nvme_path` on a local disk."""
@@ -115,6 +123,7 @@ class Recipe(_Section):
     sampling: Sampling = Sampling()
     stopping: Stopping = Stopping()
     preference: Preference = Preference()
+    canaries: Canaries = Canaries()
     epochs: float = Field(default=3.0, gt=0)
     max_steps: int = Field(default=0, ge=0)  # 0: as many as the epochs take
     max_minutes: float = Field(

@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from preceptor import canaries
 from preceptor.errors import PreceptorError
 from preceptor.locks import exclusive
 from preceptor.tables import EXAMPLES
@@ -176,6 +177,7 @@ def train(job: TrainingJob, say: Any) -> dict[str, Any]:
         "method": recipe.method.name,
         "examples": len(train_set),
         "examples_too_long": given.too_long,
+        "canaries": len(given.canaries),
         "validation_examples": len(held_out),
         "tokens_per_epoch": tokens,
         "precision": str(dtype).removeprefix("torch."),
@@ -190,6 +192,8 @@ def train(job: TrainingJob, say: Any) -> dict[str, Any]:
         "validation_loss_by_task": by_task,
     }
     if first:
+        if given.canaries:
+            write_atomic(folder / "trained" / canaries.CANARIES, canaries.to_json(given.canaries))
         write_atomic(folder / "result.json", json.dumps(result, indent=1))
         if best is not None:
             best.drop()
