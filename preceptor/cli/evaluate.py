@@ -44,6 +44,7 @@ def evaluate(refs: tuple[str, ...], arms: tuple[str, ...], cases: Path | None, a
     """Score arms on the same cases; writes report.html and report.json. The same command continues if killed."""
     from preceptor.evaluation import VERSION
     from preceptor.evaluation.evaluate import evaluate as run
+    from preceptor.evaluation.regression import set_digest
     from preceptor.progress import reporter
     from preceptor.versions import file_sha256, make_version
 
@@ -57,6 +58,7 @@ def evaluate(refs: tuple[str, ...], arms: tuple[str, ...], cases: Path | None, a
         inputs={
             "curated": curated.name if curated else "none",
             "cases": file_sha256(cases) if cases else "none",
+            **({"regression": set_digest(chosen.regression_set)} if chosen.regression_set else {}),
             **{role: model.digest for role, model in models.items()},
         },
         config=chosen.model_dump(mode="json"),

@@ -14,6 +14,7 @@ from typing import Any
 from preceptor.evaluation.arms import ArmModel
 from preceptor.evaluation.facts import Prediction
 from preceptor.evaluation.prompting import Question
+from preceptor.evaluation.regression import regression
 from preceptor.progress import Progress
 from preceptor.records import Example
 from preceptor.settings import EvaluationSettings
@@ -40,7 +41,9 @@ class Material:
 Probe = Callable[[Material], dict[str, Any] | None]
 
 # name -> the probe, in the order of the report; one that returns None has nothing to say of these cases
-PROBES: dict[str, Probe] = {}
+PROBES: dict[str, Probe] = {
+    "regression": regression,
+}
 
 
 def probed(material: Material) -> dict[str, dict[str, Any]]:

@@ -10,6 +10,7 @@ from preceptor.consent import require_usable
 from preceptor.evaluation import VERSION
 from preceptor.evaluation.arms import ArmModel
 from preceptor.evaluation.evaluate import evaluate
+from preceptor.evaluation.regression import set_digest
 from preceptor.evaluation.remote import Remote
 from preceptor.models import ResolvedModel
 from preceptor.progress import Progress, silent
@@ -59,6 +60,9 @@ def evaluate_newest(
             f"champion {champion.info.ref}", champion.path, champion.base, champion.info.digest, answers
         )
 
+    where = settings.evaluation.regression_set
+    regression = {"regression": set_digest(where)} if where else {}
+
     def write(folder: Path) -> dict[str, Any]:
         facts = evaluate(
             curated.path, models, settings.evaluation, workspace.reports / ".answers", folder, on_progress
@@ -78,6 +82,7 @@ def evaluate_newest(
             "model": model.name,
             "base": base.digest,
             "champion": champion.info.ref if champion else "none",
+            **regression,
         },
         config=settings.evaluation.model_dump(mode="json"),
         code=VERSION,
