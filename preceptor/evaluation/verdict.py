@@ -15,8 +15,23 @@ def verdict(report: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "headline": _headline(report, candidate),
         "sentences": [sentence(report, c) for c in (candidate or report["comparisons"].values())],
+        "follows": _follows(report),
         "cautions": _cautions(report),
     }
+
+
+def _follows(report: Mapping[str, Any]) -> str:
+    """What the gates make of it: the last of the verdict's sentences."""
+    gate = report.get("gate")
+    if gate is None:
+        return "No gate decided on it: this evaluation by itself lets no model into use."
+    failed = [reason["rule"] for reason in gate["reasons"] if not reason["passed"]]
+    if failed:
+        return (
+            f"It may not become a candidate: {len(failed)} of {len(gate['reasons'])} rules of the gates refuse it "
+            f"({', '.join(failed)})."
+        )
+    return f"All {len(gate['reasons'])} rules of the gates hold: it may wait for a person's approval as candidate."
 
 
 def outcome(comparison: Mapping[str, Any]) -> str:

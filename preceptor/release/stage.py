@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,14 @@ def submit_newest(
         actor=f"run:{actor}",
     )
     return Submitted(info, decision)
+
+
+def gate_for(
+    settings: Settings, champion: VersionInfo | None, model: str
+) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """What decides on the report of `model`, a version's name, as `submit_newest` will."""
+    contender = champion.ref if champion and champion.data.get("model") != model else None
+    return lambda report: decide(report, in_force(settings.gates), contender).facts()
 
 
 def validity(settings: Settings) -> Validity:
