@@ -24,7 +24,9 @@ def evaluation_report(
     """Base, few-shot, RAG, fine-tuned, fine-tuned with RAG and the present champion on the same held-out cases, with
     confidence intervals, and a report that a clinician can read."""
     from preceptor.evaluation.stage import evaluate_newest
-    from preceptor.release.stage import champion_model
+    from preceptor.release.policy import policy_digest
+    from preceptor.release.stage import champion_model, gate_for
+    from preceptor.versions import newest
 
     champion = champion_model(workspace.tracking(), workspace.workspace(), workspace.settings())
     version = evaluate_newest(
@@ -33,6 +35,12 @@ def evaluation_report(
         workspace.base_model(),
         champion,
         progress(context, "answers"),
+        gate_for(
+            workspace.settings(),
+            champion.info if champion else None,
+            newest(workspace.workspace().models, "model").name,
+        ),
+        policy_digest(workspace.settings().gates),
     )
     facts = version.facts
     return dg.MaterializeResult(

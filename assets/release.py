@@ -35,6 +35,9 @@ def candidate_version(
             "version": info.ref,
             "aliases": ", ".join(info.aliases) or "none",
             "gate passed": decision.passed,
+            "kept from candidate by": "; ".join(r.text for r in decision.reasons if not r.passed)
+            or "nothing",
+            "gate policy": decision.policy[:12],
             "gate": table(
                 {r.rule: {"passed": r.passed, "what": r.text} for r in decision.reasons},
                 ("rule", "passed", "what"),
@@ -64,7 +67,7 @@ def champion(
     """The version in use. A signed approval, seen by the approval sensor, makes the candidate the champion; the
     champion before stays as `previous`, for a rollback."""
     from preceptor.release.promotion import promote
-    from preceptor.release.stage import require_usable_data
+    from preceptor.release.stage import require_usable_data, validity
 
     settings = workspace.settings().release
     version = config.version or f"{settings.model_name}@candidate"
@@ -75,6 +78,7 @@ def champion(
             record,
             version,
             required=settings.required_approvals,
+            validity=validity(workspace.settings()),
             actor="approval-sensor",
         )
     return dg.MaterializeResult(metadata={"champion": done.champion, "previous": done.previous or "none"})

@@ -177,6 +177,7 @@ def evaluation_gate(workspace: WorkspaceResource) -> dg.AssetCheckResult:
     import json
 
     from preceptor.release.gates import decide
+    from preceptor.release.policy import in_force
     from preceptor.release.stage import present_champion
     from preceptor.versions import newest
 
@@ -189,7 +190,7 @@ def evaluation_gate(workspace: WorkspaceResource) -> dg.AssetCheckResult:
         if champion and champion.data.get("model") != version.manifest["inputs"]["model"]
         else None
     )
-    decision = decide(report, settings.gates, contender)
+    decision = decide(report, in_force(settings.gates), contender)
     return dg.AssetCheckResult(
         passed=decision.passed,
         severity=dg.AssetCheckSeverity.WARN,

@@ -445,18 +445,52 @@ class EvaluationSettings(_Section):
         ""  # the folder of a model that makes vectors of texts; empty: the word vectors that ship
     )
     max_prompt_tokens: int = 1536
-    bootstrap_samples: int = 2000
+    bootstrap_samples: int = 10_000
     seed: int = 20
     benchmarks: tuple[str, ...] = ()  # names of recipes/benchmarks.yaml
     benchmark_data: str | None = None  # a folder with one folder a benchmark; null: the hub
     benchmark_cases: int = Field(default=0, ge=0)  # the first so many of each; 0: all
     memorisation: MemorisationSettings = MemorisationSettings()
+    relevant_difference: float = Field(default=0.03, gt=0, le=1)  # of scores; the least that would matter
+    regression_set: str = ""  # a JSONL file, or a folder of them; docs/evaluation-gates.md
+
+
+class Limit(_Section):
+    """A bound on one number of the report. What the report does not have fails, unless it is not required."""
+
+    min: float | None = None
+    max: float | None = None
+    required: bool = True
+
+    @model_validator(mode="after")
+    def _bounds_something(self) -> Limit:
+        if self.min is None and self.max is None:
+            raise ValueError("give min, max or both")
+        return self
+
+
+class UseCaseGate(_Section):
+    """What one use case must show by itself; null: nothing of its own."""
+
+    min_cases: int | None = None
+    min_gain_over_base: float | None = None  # the lower end of its interval must exceed it
+    max_loss_to_base: float | None = None  # in place of gates.max_task_loss_to_base
+    max_loss_to_champion: float | None = None  # the lower end of its interval may not fall below -this
+    limits: dict[str, Limit | None] = Field(default_factory=dict)  # of its own measures, such as rouge_l
 
 
 class GateSettings(_Section):
-    """What a fine-tuned model must show before it may wait for approval."""
+    """What a fine-tuned model must show before it may wait for approval; docs/evaluation-gates.md."""
 
+    policy: str = "recipes/gates/standard.yaml"  # a file of these keys, under what is set here; empty: none
     min_cases: int = 10
+    min_gain_over_champion: float | None = None  # the lower end must exceed it; null: no gain is asked for
+    limits: dict[str, Limit | None] = Field(
+        default_factory=dict
+    )  # PROBE.NUMBER; null lifts one of the policy
+    use_cases: dict[str, UseCaseGate] = Field(default_factory=dict)
+    # Whether there must be a regression set; one that is there must pass in any case.
+    regression: Literal["if_given", "required"] = "if_given"
     min_gain_over_base: float = (
         0.0  # lower end of the 95 % interval of the paired mean difference must exceed it
     )
@@ -469,6 +503,7 @@ class GateSettings(_Section):
 class ReleaseSettings(_Section):
     model_name: str = "preceptor"
     required_approvals: int = 1
+    evaluation_valid_days: int = Field(default=90, ge=0)  # older ones do not promote; 0: they do not expire
 
 
 class MonitoringSettings(_Section):

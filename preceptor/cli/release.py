@@ -125,7 +125,7 @@ def promote(ref: str | None, as_json: bool) -> None:
     """Make REF the champion, or without REF whatever has its approvals, oldest first."""
     from preceptor.release import promotion
     from preceptor.release.registry import CANDIDATE, CHAMPION, get_alias
-    from preceptor.release.stage import require_usable_data
+    from preceptor.release.stage import require_usable_data, validity
     from preceptor.release.users import operator
 
     tracking, store = _open()
@@ -143,7 +143,14 @@ def promote(ref: str | None, as_json: bool) -> None:
             )
     for each in refs:
         require_usable_data(workspace(), settings(), tracking, each)
-        done = promotion.promote(tracking, store, each, required=now.required_approvals, actor=operator())
+        done = promotion.promote(
+            tracking,
+            store,
+            each,
+            required=now.required_approvals,
+            validity=validity(settings()),
+            actor=operator(),
+        )
     emit(asdict(done), as_json, _promotion_text(done))
 
 
@@ -154,11 +161,18 @@ def promote(ref: str | None, as_json: bool) -> None:
 def rollback(reason: str, to: str | None, as_json: bool) -> None:
     """Make an earlier champion the champion again; a rollback is taken back by --to the version it left."""
     from preceptor.release import promotion
+    from preceptor.release.stage import validity
     from preceptor.release.users import operator
 
     now = settings().release
     done = promotion.rollback(
-        *_open(), now.model_name, required=now.required_approvals, actor=operator(), reason=reason, to=to
+        *_open(),
+        now.model_name,
+        required=now.required_approvals,
+        validity=validity(settings()),
+        actor=operator(),
+        reason=reason,
+        to=to,
     )
     emit(asdict(done), as_json, _promotion_text(done))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,9 @@ from preceptor.evaluation.retrieval import usable
 from preceptor.evaluation.verdict import verdict
 from preceptor.progress import Progress, silent
 from preceptor.records import Example
-from preceptor.settings import EvaluationSettings, resolve_path
+from preceptor.settings import ROOT, EvaluationSettings, resolve_path
 from preceptor.tables import EXAMPLES, read_examples
-from preceptor.versions import MANIFEST, write_atomic
+from preceptor.versions import MANIFEST, file_sha256, write_atomic
 
 PREDICTIONS, REPORT_JSON, REPORT_HTML = "predictions.parquet", "report.json", "report.html"
 
@@ -43,6 +43,7 @@ def evaluate(
     out: Path,
     on_progress: Progress = silent,
     cases: Sequence[Example] | None = None,
+    gate: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Score the arms of `settings.arms` on the test cases of a curated data set and return the facts, in
     brief.
@@ -51,7 +52,7 @@ def evaluate(
     may be None then. `models` has `base`, `finetuned` and `champion`, as far as there are any. An arm without its
     model, or without training examples to show, is skipped with a note. Writes predictions.parquet (amber),
     report.json and report.html (amber: shows cases) into `out`. Finished answers are kept in `cache`; after a kill,
-    the same call goes on where it stopped.
+    the same call goes on where it stopped. `gate` decides on the facts; what it says is shown under `gate`.
 
     Raises `UsageError` if no arm can be run, `PreceptorError` for a data set without cases, one whose splits mix, or
     a model that cannot be loaded.
@@ -84,6 +85,7 @@ def evaluate(
     used = {ARMS[arm][0]: models[ARMS[arm][0]] for arm in arms}
     report: dict[str, Any] = {
         "evaluation": VERSION,
+        "lock": file_sha256(ROOT / "uv.lock") if (ROOT / "uv.lock").exists() else "none",
         "dataset": _version_name(dataset) if dataset else "none",
         "cases": "test split" if cases is None else "cases given by file",
         **case_facts(chosen),
@@ -101,6 +103,7 @@ def evaluate(
         "notes": _notes(arms, chosen, train) + _remote_notes(used),
     }
     report["headline"] = {arm: facts["headline"] for arm, facts in report["arms"].items()}
+    report["gate"] = gate(report) if gate and "finetuned" in arms else None
     report["verdict"] = verdict(report)
     report["wall_seconds"] = round(time.monotonic() - started, 1)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from preceptor.evaluation.arms import ARMS
+from preceptor.evaluation.effects import effect_size, planning
 from preceptor.evaluation.metrics import primary
 from preceptor.evaluation.remote import Remote
 from preceptor.evaluation.statistics import Estimate, holm, macro_mean, paired_difference
@@ -71,9 +74,16 @@ def arm_facts(
             "new_tokens": tokens,
             "prompt_tokens": read,
             "tokens_per_second": round(tokens / seconds, 1) if seconds else None,
+            "median_seconds": round(statistics.median(p.seconds for p in predictions), 3),
+            "p95_seconds": round(_quantile([p.seconds for p in predictions], 0.95), 3),
         },
         **({"cost": remote.cost(read, tokens)} if remote else {}),
     }
+
+
+def _quantile(values: Sequence[float], share: float) -> float:
+    """The least value that this share of the values does not exceed."""
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
 
 
 def _task_facts(task: str, rows: Sequence[Prediction], settings: EvaluationSettings) -> dict[str, Any]:
@@ -123,7 +133,7 @@ def comparisons(
     }
     result: dict[str, dict[str, Any]] = {}
     for family, pairs in families.items():
-        found = {f"{a}_vs_{b}": _difference(by_arm[a], by_arm[b], settings) for a, b in pairs}
+        found = {f"{a}_vs_{b}": _difference(by_arm[a], by_arm[b], settings, len(pairs)) for a, b in pairs}
         adjusted = holm({name: facts["p"] for name, facts in found.items()})
         for name, facts in found.items():
             result[name] = {**facts, "p_holm": adjusted[name], "family": family}
@@ -131,7 +141,7 @@ def comparisons(
 
 
 def _difference(
-    ours: Sequence[Prediction], theirs: Sequence[Prediction], settings: EvaluationSettings
+    ours: Sequence[Prediction], theirs: Sequence[Prediction], settings: EvaluationSettings, comparisons: int
 ) -> dict[str, Any]:
     def between(task: str | None) -> Estimate:
         pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if task in (None, a.case.task)]
@@ -147,6 +157,8 @@ def _difference(
     tasks = sorted({row.case.task for row in ours})
     per_task = {task: between(task) for task in tasks}
     whole = between(None)
+    drawn = [a.primary - b.primary for a, b in zip(ours, theirs, strict=True)]
+    where = ([a.case.task for a in ours], [a.patient for a in ours])
     return {
         "arm": ours[0].arm,
         "against": theirs[0].arm,
@@ -156,6 +168,8 @@ def _difference(
         "p": whole.p,
         "cases": whole.cases,
         "patients": whole.patients,
+        "effect": effect_size(drawn, *where, samples=settings.bootstrap_samples, seed=settings.seed),
+        "planning": planning(drawn, *where, relevant=settings.relevant_difference, comparisons=comparisons),
         "per_task": {task: estimate.mean for task, estimate in per_task.items()},
         "per_task_intervals": {task: [estimate.low, estimate.high] for task, estimate in per_task.items()},
     }

@@ -20,6 +20,7 @@ from preceptor.evaluation.facts import Prediction
 from preceptor.evaluation.fewshot import Choice
 from preceptor.evaluation.memorisation import probe as memorisation
 from preceptor.evaluation.prompting import Question
+from preceptor.evaluation.regression import regression
 from preceptor.progress import Progress
 from preceptor.records import Example
 from preceptor.settings import EvaluationSettings
@@ -56,6 +57,7 @@ PROBES: dict[str, Probe] = {
     "reasoning": reasoning.probe,
     "benchmarks": benchmarks.probe,
     "memorisation": memorisation.probe,
+    "regression": regression,
 }
 
 

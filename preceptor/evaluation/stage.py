@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,6 +10,7 @@ from preceptor.consent import require_usable
 from preceptor.evaluation import VERSION
 from preceptor.evaluation.arms import ArmModel
 from preceptor.evaluation.evaluate import evaluate
+from preceptor.evaluation.regression import set_digest
 from preceptor.evaluation.remote import Remote
 from preceptor.models import ResolvedModel
 from preceptor.progress import Progress, silent
@@ -39,9 +40,12 @@ def evaluate_newest(
     base: ResolvedModel,
     champion: Incumbent | None,
     on_progress: Progress = silent,
+    gate: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None,
+    policy: str = "none",
 ) -> DatasetVersion:
     """Evaluate the newest model on the test split of the data it was made from; the same inputs are one evaluation.
 
+    `gate` decides on the facts of the report, by the policy of digest `policy`; the decision is shown in it.
     Raises `GateRefused` when those data have no passing verdict, hold a patient who has opted out since, or may not be sent
     to the provider that a model is with.
     """
@@ -59,9 +63,18 @@ def evaluate_newest(
             f"champion {champion.info.ref}", champion.path, champion.base, champion.info.digest, answers
         )
 
+    where = settings.evaluation.regression_set
+    regression = {"regression": set_digest(where)} if where else {}
+
     def write(folder: Path) -> dict[str, Any]:
         facts = evaluate(
-            curated.path, models, settings.evaluation, workspace.reports / ".answers", folder, on_progress
+            curated.path,
+            models,
+            settings.evaluation,
+            workspace.reports / ".answers",
+            folder,
+            on_progress,
+            gate=gate,
         )
         compared = {
             name.removeprefix("finetuned_vs_"): {k: found[k] for k in ("difference", "low", "high")}
@@ -78,6 +91,8 @@ def evaluate_newest(
             "model": model.name,
             "base": base.digest,
             "champion": champion.info.ref if champion else "none",
+            "policy": policy,
+            **regression,
         },
         config=settings.evaluation.model_dump(mode="json"),
         code=VERSION,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 LEVEL = 0.95
+CELLS = 2_000_000  # of drawn weights at a time: 16 MB however many patients there are
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,9 @@ def _bootstrap(sums: np.ndarray, counts: np.ndarray, samples: int, rng: np.rando
     kept: list[np.ndarray] = []
     have = 0
     while have < samples:  # a task of a single patient is in 63 % of the draws, so this ends soon
-        weights = rng.multinomial(people, np.full(people, 1 / people), size=samples).astype(float)
+        block = min(samples, max(1, CELLS // people))
+        chosen = rng.integers(0, people, size=(block, people)) + people * np.arange(block)[:, None]
+        weights = np.bincount(chosen.ravel(), minlength=block * people).reshape(block, people).astype(float)
         per_task = weights @ counts
         whole = (per_task > 0).all(axis=1)
         kept.append(((weights @ sums)[whole] / per_task[whole]).mean(axis=1))

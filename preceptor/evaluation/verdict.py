@@ -15,8 +15,23 @@ def verdict(report: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "headline": _headline(report, candidate),
         "sentences": [sentence(report, c) for c in (candidate or report["comparisons"].values())],
+        "follows": _follows(report),
         "cautions": _cautions(report),
     }
+
+
+def _follows(report: Mapping[str, Any]) -> str:
+    """What the gates make of it: the last of the verdict's sentences."""
+    gate = report.get("gate")
+    if gate is None:
+        return "No gate decided on it: this evaluation by itself lets no model into use."
+    failed = [reason["rule"] for reason in gate["reasons"] if not reason["passed"]]
+    if failed:
+        return (
+            f"It may not become a candidate: {len(failed)} of {len(gate['reasons'])} rules of the gates refuse it "
+            f"({', '.join(failed)})."
+        )
+    return f"All {len(gate['reasons'])} rules of the gates hold: it may wait for a person's approval as candidate."
 
 
 def outcome(comparison: Mapping[str, Any]) -> str:
@@ -59,12 +74,25 @@ def sentence(report: Mapping[str, Any], comparison: Mapping[str, Any]) -> str:
     if found == "open":
         return (
             f"{ours} against {theirs}: {size:+.1f} points of 100 ({interval}). That could be chance "
-            f"(p = {_p(comparison)}): neither a gain nor a loss is shown."
+            f"(p = {_p(comparison)}): neither a gain nor a loss is shown.{_needed(comparison)}"
         )
     word = "more" if found == "better" else "fewer"
     return (
         f"{ours} scores {abs(size):.1f} points of 100 {word} than {theirs} ({interval}; "
         f"p = {_p(comparison)} after correction for all comparisons)."
+    )
+
+
+def _needed(comparison: Mapping[str, Any]) -> str:
+    """How many patients would show the least difference that matters; nothing where that cannot be said."""
+    plan = comparison.get("planning") or {}
+    if plan.get("detectable") is None:
+        return ""
+    needed = plan["patients_needed"]
+    many = f"about {needed:,}" if needed is not None else "more than a million"
+    return (
+        f" A difference of {100 * plan['relevant']:.1f} points would be seen with 80 % power in {many} patients like these; "
+        f"the {plan['patients']} here let one of {100 * plan['detectable']:.1f} be seen."
     )
 
 

@@ -25,7 +25,7 @@ from preceptor.release.registry import (
     resolve,
     set_alias,
 )
-from preceptor.release.standing import refusals, standing, unfit
+from preceptor.release.standing import Validity, refusals, standing, unfit
 from preceptor.release.store import Store
 
 _DEEDS = {"promoting": "promoted", "rolling_back": "rolled_back"}
@@ -49,22 +49,24 @@ class Pending:
     event: int
 
 
-def promote(tracking: Tracking, store: Store, ref: str, *, required: int, actor: str) -> Promotion:
+def promote(
+    tracking: Tracking, store: Store, ref: str, *, required: int, validity: Validity, actor: str
+) -> Promotion:
     """Make a version the champion, and the champion `previous`. Promoting the champion changes nothing.
 
     Raises `GateRefused` (nothing was changed) without `required` signed approvals of different people, for a
-    version that is rejected or barred, or whose digest is not the signed one; `RecordBroken` for a tampered
-    record; `DamagedVersion` for changed files.
+    version that is rejected or barred, whose digest is not the signed one, or whose gate decision has expired or was
+    made by another policy; `RecordBroken` for a tampered record; `DamagedVersion` for changed files.
     """
     with release_lock(store.folder):
         store.require_intact()
         info = resolve(tracking, ref)
-        settle(tracking, store, info.name, required=required, actor=actor)
+        settle(tracking, store, info.name, required=required, validity=validity, actor=actor)
         champion = get_alias(tracking, info.name, CHAMPION)
         if champion == info.version:
             return _present(tracking, info.name, info.version)
         stands = standing(store, info.ref)
-        reasons = refusals(stands, info, required)
+        reasons = refusals(stands, info, required, validity)
         if reasons:
             raise GateRefused(
                 f"{info.ref} is not promoted: {'; '.join(reasons)}. Nothing was changed. "
@@ -91,6 +93,7 @@ def rollback(
     name: str,
     *,
     required: int,
+    validity: Validity,
     actor: str,
     reason: str,
     to: str | None = None,
@@ -98,12 +101,13 @@ def rollback(
     """Make the previous champion the champion again; the one before it becomes `previous`. With `to` (`NAME/VERSION`) that
     version, which must have been champion, and `previous` is the one it replaces: so a rollback is taken back, too.
 
+    The gate policy of today does not bind it: what was in use under an older one must be there to go back to.
     Raises `GateRefused` (nothing was changed) if there is none, if it never was champion, or if it is rejected, barred or
     changed.
     """
     with release_lock(store.folder):
         store.require_intact()
-        settle(tracking, store, name, required=required, actor=actor)
+        settle(tracking, store, name, required=required, validity=validity, actor=actor)
         before = _aliases(tracking, name)
         info = resolve(tracking, to) if to else _previous(tracking, name, before)
         if info.version == before[CHAMPION]:
@@ -138,7 +142,9 @@ def rollback(
         return _carry_out(tracking, store, intent, actor)
 
 
-def settle(tracking: Tracking, store: Store, name: str, *, required: int, actor: str) -> None:
+def settle(
+    tracking: Tracking, store: Store, name: str, *, required: int, validity: Validity, actor: str
+) -> None:
     """Complete what was begun and killed, or take it back if the version may not be champion any more.
 
     The caller holds the lock.
@@ -148,7 +154,9 @@ def settle(tracking: Tracking, store: Store, name: str, *, required: int, actor:
         return
     info = resolve(tracking, intent.subject)
     stands = standing(store, info.ref)
-    reasons = refusals(stands, info, required) if intent.kind == "promoting" else unfit(stands, info)
+    reasons = (
+        refusals(stands, info, required, validity) if intent.kind == "promoting" else unfit(stands, info)
+    )
     if not reasons:
         _carry_out(tracking, store, intent, actor)
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from preceptor.models import resolve as resolve_model
 from preceptor.release import VERSION
 from preceptor.release.candidates import submit
 from preceptor.release.gates import GateDecision, decide
+from preceptor.release.policy import in_force, policy_digest
 from preceptor.release.registry import (
     CHAMPION,
     Tracking,
@@ -24,6 +26,7 @@ from preceptor.release.registry import (
     get_alias,
     resolve,
 )
+from preceptor.release.standing import Validity
 from preceptor.release.store import Store
 from preceptor.settings import ROOT, Settings, Workspace
 from preceptor.versions import DatasetVersion, file_sha256, load, newest
@@ -59,7 +62,7 @@ def submit_newest(
     report = json.loads((evaluation.path / "report.json").read_text(encoding="utf-8"))
     champion = present_champion(tracking, settings)
     contender = champion.ref if champion and champion.data.get("model") != model.name else None
-    decision = decide(report, settings.gates, contender)
+    decision = decide(report, in_force(settings.gates), contender)
     info = submit(
         tracking,
         store,
@@ -71,6 +74,19 @@ def submit_newest(
         actor=f"run:{actor}",
     )
     return Submitted(info, decision)
+
+
+def gate_for(
+    settings: Settings, champion: VersionInfo | None, model: str
+) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """What decides on the report of `model`, a version's name, as `submit_newest` will."""
+    contender = champion.ref if champion and champion.data.get("model") != model else None
+    return lambda report: decide(report, in_force(settings.gates), contender).facts()
+
+
+def validity(settings: Settings) -> Validity:
+    """What the settings of today ask of a decision before they promote on it."""
+    return Validity(policy_digest(settings.gates), settings.release.evaluation_valid_days)
 
 
 def require_usable_data(workspace: Workspace, settings: Settings, tracking: Tracking, ref: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from preceptor.release.chain import Event, signature_holds
 from preceptor.release.registry import CANDIDATE, CHAMPION, PREVIOUS, VersionInfo
@@ -84,9 +85,37 @@ def unfit(stands: Standing, info: VersionInfo) -> list[str]:
     return reasons
 
 
-def refusals(stands: Standing, info: VersionInfo, required: int) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Validity:
+    """Under which gates, and for how long, an evaluation lets a version be promoted.
+
+    `policy` is the digest of the gate policy in force (`policy.policy_digest`); `days` after its registration a decision
+    expires, with 0 never.
+    """
+
+    policy: str
+    days: int = 0
+
+    def lapsed(self, registered: Event) -> list[str]:
+        """Why the recorded decision does not hold any more; empty if it does."""
+        reasons = []
+        if registered.payload["gate"].get("policy") != self.policy:
+            reasons.append(
+                "the gates were changed since it was decided on (rule policy): run the pipeline again"
+            )
+        age = (datetime.now(UTC) - datetime.fromisoformat(registered.at)).days
+        if self.days and age > self.days:
+            reasons.append(
+                f"its evaluation is {age} days old, {self.days} at most are allowed (rule expired): evaluate it again"
+            )
+        return reasons
+
+
+def refusals(stands: Standing, info: VersionInfo, required: int, validity: Validity) -> list[str]:
     """Why a version may not be promoted now; empty if it may. At least one approval is always needed."""
     reasons, required = unfit(stands, info), max(required, 1)
+    if stands.registered is not None:
+        reasons += validity.lapsed(stands.registered)
     if len(stands.signers) < required:
         reasons.append(f"it has {len(stands.signers)} of {required} required approvals")
     return reasons

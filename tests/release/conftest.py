@@ -13,12 +13,16 @@ from preceptor.release import users
 from preceptor.release.candidates import submit
 from preceptor.release.gates import GateDecision, GateReason
 from preceptor.release.registry import Tracking, VersionInfo
+from preceptor.release.standing import Validity
 from preceptor.release.store import Store
 
 KEY = bytes(range(32))
 STAFF = {"ana": "approver", "ben": "approver", "pia": "privacy", "rita": "reviewer"}
 PASSWORD = "correct horse battery"
-PASSED = GateDecision(True, (GateReason("cases", True, 12.0, 10, "12 test cases, at least 10 needed"),))
+VALIDITY = Validity("policy-1", days=90)
+PASSED = GateDecision(
+    True, (GateReason("cases", True, 12.0, 10, "12 test cases, at least 10 needed"),), VALIDITY.policy
+)
 REFUSED = GateDecision(False, (GateReason("cases", False, 3.0, 10, "3 test cases, at least 10 needed"),))
 _numbers = itertools.count(1)
 

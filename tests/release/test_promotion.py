@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import multiprocessing
 import os
 import shutil
@@ -19,10 +20,11 @@ from preceptor.release.audit import audit
 from preceptor.release.candidates import bar, overview, submit
 from preceptor.release.chain import RecordBroken
 from preceptor.release.lock import release_lock
+from preceptor.release.standing import Validity
 from preceptor.release.store import Store
 from preceptor.release.users import NotAuthenticated
 
-from .conftest import KEY, PASSED, PASSWORD, REFUSED, bundle
+from .conftest import KEY, PASSED, PASSWORD, REFUSED, VALIDITY, bundle
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def approve(tracking, store):
 @pytest.fixture
 def promote(tracking, store):
     def move(ref, required=1):
-        return promotion.promote(tracking, store, ref, required=required, actor="test")
+        return promotion.promote(tracking, store, ref, required=required, validity=VALIDITY, actor="test")
 
     return move
 
@@ -44,7 +46,9 @@ def promote(tracking, store):
 @pytest.fixture
 def rollback(tracking, store, name):
     def back():
-        return promotion.rollback(tracking, store, name, required=1, actor="test", reason="worse in practice")
+        return promotion.rollback(
+            tracking, store, name, required=1, validity=VALIDITY, actor="test", reason="worse in practice"
+        )
 
     return back
 
@@ -168,7 +172,9 @@ def test_a_rollback_is_taken_back_by_naming_the_version_it_left(
     never = make_version("w")
 
     def back(to=None):
-        return promotion.rollback(tracking, store, name, required=1, actor="test", reason="worse", to=to)
+        return promotion.rollback(
+            tracking, store, name, required=1, validity=VALIDITY, actor="test", reason="worse", to=to
+        )
 
     assert back().champion == f"{name}/2"
     done = back(f"{name}/3")
@@ -374,6 +380,7 @@ KILLED = """
     from pathlib import Path
     from preceptor.release import promotion
     from preceptor.release.registry import Tracking
+    from preceptor.release.standing import Validity
     from preceptor.release.store import Store
 
     uri, artifacts, folder, ref = sys.argv[1:]
@@ -386,7 +393,7 @@ KILLED = """
 
     promotion.set_alias = set_alias
     tracking, store = Tracking(uri, artifacts), Store(Path(folder), bytes(range(32)))
-    promotion.promote(tracking, store, ref, required=1, actor="test")
+    promotion.promote(tracking, store, ref, required=1, validity=Validity("policy-1"), actor="test")
 """
 
 
@@ -533,3 +540,22 @@ def test_a_registration_killed_before_its_event_is_completed(make_version, track
 def test_a_malformed_ref_is_wrong_usage(tracking, ref):
     with pytest.raises(UsageError):
         registry.resolve(tracking, ref)
+
+
+def test_a_changed_gate_policy_and_an_old_evaluation_do_not_promote(
+    make_version, approve, tracking, store, aliases
+):
+    info = make_version("a")
+    approve(info.ref)
+
+    def promoted_under(validity):
+        return promotion.promote(tracking, store, info.ref, required=1, validity=validity, actor="test")
+
+    with pytest.raises(GateRefused, match="rule policy"):
+        promoted_under(Validity("policy-2", days=90))
+    assert aliases()["champion"] is None
+    registered = store.events(subject=info.ref, kinds=("registered",))[0]
+    late = dataclasses.replace(registered, at="2020-01-01T00:00:00+00:00")
+    assert Validity("policy-1", days=0).lapsed(late) == []
+    assert "rule expired" in Validity("policy-1", days=90).lapsed(late)[0]
+    assert promoted_under(VALIDITY).champion == info.ref
