@@ -74,7 +74,11 @@ def ui(dagster_port: int, mlflow_port: int, review_port: int) -> None:
         ],
         "review": [
             *(sys.executable, "-c", "from preceptor.cli import main; main()", "--home", ours.home),
-            *(("--config", config) if (config := (click.get_current_context().find_root().obj or {}).get("config")) else ()),
+            *(
+                ("--config", config)
+                if (config := (click.get_current_context().find_root().obj or {}).get("config"))
+                else ()
+            ),
             *("review", "--port", str(review_port)),
         ],
     }

@@ -19,7 +19,9 @@ from typing import Any
 from preceptor.errors import PreceptorError
 
 GENESIS = "0" * 64
-SIGNED_KINDS = frozenset({"approved", "rejected", "deid_reviewed", "deid_signed", "provider_approved", "version_reviewed"})
+SIGNED_KINDS = frozenset(
+    {"approved", "rejected", "deid_reviewed", "deid_signed", "provider_approved", "version_reviewed"}
+)
 
 
 class RecordBroken(PreceptorError):

@@ -25,7 +25,6 @@ from preceptor.release.standing import MAY_APPROVE, MAY_REJECT, standing, unfit
 from preceptor.release.store import Store
 from preceptor.release.users import Signer, entitled
 
-
 Meaning = Literal["reviewed", "approved", "rejected"]
 MAY_REVIEW = frozenset({"reviewer", "approver", "privacy", "admin"})
 
@@ -58,7 +57,9 @@ def approve(
     if mine:
         return mine[-1]
     check_files(tracking, info)
-    return store.append("approved", info.ref, signer.name, _payload(info, signer, "approved", reason, shown), signer.sign)
+    return store.append(
+        "approved", info.ref, signer.name, _payload(info, signer, "approved", reason, shown), signer.sign
+    )
 
 
 def reject(

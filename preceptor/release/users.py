@@ -44,7 +44,9 @@ class Signer:
     name: str
     role: str
     sign: Callable[[bytes], bytes]
-    printed_name: str = ""  # as it stands beside a signature (21 CFR 11.50(a)(1)); the account's name if none was given
+    printed_name: str = (
+        ""  # as it stands beside a signature (21 CFR 11.50(a)(1)); the account's name if none was given
+    )
 
 
 def operator() -> str:
@@ -55,9 +57,7 @@ def operator() -> str:
         return f"operator:uid-{os.getuid()}"
 
 
-def add(
-    store: Store, name: str, role: str, password: str, *, actor: str, printed_name: str = ""
-) -> User:
+def add(store: Store, name: str, role: str, password: str, *, actor: str, printed_name: str = "") -> User:
     """Add a person. Raises `UsageError` for a taken or odd name, an unknown role or a short password."""
     if not _NAME.fullmatch(name):
         raise UsageError(

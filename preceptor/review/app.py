@@ -101,15 +101,20 @@ def _refusal(house: House, page: Page, request: Any, visit: Visit) -> Any | None
     if page.roles is not None and not visit.role:
         return visit.go("/sign-in")
     if page.roles is not None and visit.role not in page.roles:
-        return visit.page("message", 403, title="Not for your role", text=f"You are signed in as {visit.role}.")
+        return visit.page(
+            "message", 403, title="Not for your role", text=f"You are signed in as {visit.role}."
+        )
     if page.method == "POST":
         sent = visit.form.get("form_token", "")
         origin = request.headers.get("origin")
-        if not secrets.compare_digest(
-            sent.encode(), house.sessions.form_token(visit.token).encode()
-        ) or (origin and urlsplit(origin).netloc != request.headers.get("host")):
+        if not secrets.compare_digest(sent.encode(), house.sessions.form_token(visit.token).encode()) or (
+            origin and urlsplit(origin).netloc != request.headers.get("host")
+        ):
             return visit.page(
-                "message", 403, title="The form has expired", text="Go back, load the page again, and send it anew."
+                "message",
+                403,
+                title="The form has expired",
+                text="Go back, load the page again, and send it anew.",
             )
     return None
 
@@ -129,7 +134,9 @@ def _handled(page: Page, visit: Visit) -> Any:
             place = place.tb_next
         where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "?"
         print(f"review: {type(error).__name__} at {where} ({page.path})", file=sys.stderr)
-        return visit.page("message", 500, title="That failed", text="An unexpected error; the log says where.")
+        return visit.page(
+            "message", 500, title="That failed", text="An unexpected error; the log says where."
+        )
 
 
 def _role(house: House, name: str) -> str:

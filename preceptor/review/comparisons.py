@@ -49,9 +49,12 @@ def make(
     twice = set(drawn[: round(overlap * len(drawn))])
     with writing(path) as db:
         db.execute(
-            "INSERT INTO comparisons VALUES (?, ?, ?, ?, ?, ?, NULL)", (name, evaluation, *arms, made_by, _now())
+            "INSERT INTO comparisons VALUES (?, ?, ?, ?, ?, ?, NULL)",
+            (name, evaluation, *arms, made_by, _now()),
         )
-        db.executemany("INSERT INTO cases VALUES (?, ?, ?)", [(name, c, 2 if c in twice else 1) for c in drawn])
+        db.executemany(
+            "INSERT INTO cases VALUES (?, ?, ?)", [(name, c, 2 if c in twice else 1) for c in drawn]
+        )
     return name
 
 
@@ -96,7 +99,8 @@ def next_case(path: Path, key: bytes, name: str, reviewer: str) -> str | None:
             judged[case].add(who)
         taken: dict[str, set[str]] = defaultdict(set)
         for case, who in db.execute(
-            "SELECT case_id, reviewer FROM claims WHERE comparison = ? AND at > ?", (name, time.time() - _CLAIM_SECONDS)
+            "SELECT case_id, reviewer FROM claims WHERE comparison = ? AND at > ?",
+            (name, time.time() - _CLAIM_SECONDS),
         ):
             taken[case].add(who)
         rows = db.execute("SELECT case_id, wanted FROM cases WHERE comparison = ?", (name,)).fetchall()
@@ -141,7 +145,8 @@ def judge(
     with writing(path) as db:
         _require_open(db, name)
         claimed = db.execute(
-            "SELECT 1 FROM claims WHERE comparison = ? AND case_id = ? AND reviewer = ?", (name, case, reviewer)
+            "SELECT 1 FROM claims WHERE comparison = ? AND case_id = ? AND reviewer = ?",
+            (name, case, reviewer),
         ).fetchone()
         if not claimed:
             raise GateRefused("This case was not given to you; take the next one from the queue.")

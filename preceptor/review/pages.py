@@ -70,10 +70,7 @@ def queue(visit: Visit) -> Any:
     """What waits for this person."""
     judging = visit.role != "privacy"
     found = comparisons.all_of(visit.house.database) if judging else []
-    rows = [
-        {"comparison": c, **comparisons.progress(visit.house.database, c.id, visit.name)}
-        for c in found
-    ]
+    rows = [{"comparison": c, **comparisons.progress(visit.house.database, c.id, visit.name)} for c in found]
     offered = _offered(visit) if visit.role in ("approver", "admin") else []
     return visit.page("queue", rows=rows, offered=offered)
 
@@ -128,11 +125,21 @@ def case(visit: Visit) -> Any:
 def judge(visit: Visit) -> Any:
     house, form = visit.house, visit.form
     rated = [
-        {c: int(v) for c in comparisons.CRITERIA if (v := form.get(f"{side}-{c}", "")) in {"1", "2", "3", "4", "5"}}
+        {
+            c: int(v)
+            for c in comparisons.CRITERIA
+            if (v := form.get(f"{side}-{c}", "")) in {"1", "2", "3", "4", "5"}
+        }
         for side in ("left", "right")
     ]
     comparisons.judge(
-        house.database, house.key, visit.path["id"], visit.path["case"], visit.name, form.get("preference", ""), *rated
+        house.database,
+        house.key,
+        visit.path["id"],
+        visit.path["case"],
+        visit.name,
+        form.get("preference", ""),
+        *rated,
     )
     return visit.go(f"/comparisons/{visit.path['id']}/next")
 

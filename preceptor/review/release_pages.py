@@ -80,11 +80,14 @@ def report(visit: Visit) -> Any:
     path = _report(visit, info)
     if not path.exists():
         raise UsageError("The report of this version is not in this home.")
-    visit.house.note(visit.name, "read", "evaluation report", {"version": info.ref, "evaluation": info.evaluation})
+    visit.house.note(
+        visit.name, "read", "evaluation report", {"version": info.ref, "evaluation": info.evaluation}
+    )
     page = path.read_text(encoding="utf-8")
     styles = re.findall(r"<style>(.*?)</style>", page, re.DOTALL) + re.findall(r' style="([^"]*)"', page)
     hashes = " ".join(
-        f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in dict.fromkeys(styles)
+        f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'"
+        for s in dict.fromkeys(styles)
     )
     policy = (
         f"default-src 'none'; style-src 'unsafe-hashes' {hashes}; img-src data:; base-uri 'none'; form-action 'none'; "
@@ -106,7 +109,9 @@ def sign(visit: Visit) -> Any:
     info = resolve(tracking, _ref(visit))
     shown = _shown(visit, info)
     if visit.form.get("seen") != digest(shown):
-        raise GateRefused("What you read has changed since: read the page again, then sign. Nothing was changed.")
+        raise GateRefused(
+            "What you read has changed since: read the page again, then sign. Nothing was changed."
+        )
     proved(visit, visit.name)
     store = visit.house.store()
     try:

@@ -55,7 +55,10 @@ class Sessions:
             if row is None:
                 return None
             name, begun, seen = row
-            if now - seen > 60 * self.settings.idle_minutes or now - begun > 3600 * self.settings.session_hours:
+            if (
+                now - seen > 60 * self.settings.idle_minutes
+                or now - begun > 3600 * self.settings.session_hours
+            ):
                 db.execute("DELETE FROM sessions WHERE token_hash = ?", (_hash(token),))
                 return None
             if now - seen > _NOTED_EVERY:

@@ -63,8 +63,10 @@ class Visit:
         """A page from its template."""
         from starlette.responses import HTMLResponse
 
-        body = _templates().get_template(f"{template}.html.j2").render(
-            visit=self, form_token=self.house.sessions.form_token(self.token), **values
+        body = (
+            _templates()
+            .get_template(f"{template}.html.j2")
+            .render(visit=self, form_token=self.house.sessions.form_token(self.token), **values)
         )
         return HTMLResponse(body, status)
 

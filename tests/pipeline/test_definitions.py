@@ -46,7 +46,12 @@ def test_the_graph_leads_from_raw_documents_to_the_champion():
 def test_all_automation_is_off_by_default():
     assert {s.default_status for s in defs.sensors} == {dg.DefaultSensorStatus.STOPPED}
     assert {s.default_status for s in defs.schedules} == {dg.DefaultScheduleStatus.STOPPED}
-    assert {s.name for s in defs.sensors} == {"approvals", "new_batches", "retraining_triggers", "notifications"}
+    assert {s.name for s in defs.sensors} == {
+        "approvals",
+        "new_batches",
+        "retraining_triggers",
+        "notifications",
+    }
 
 
 def test_the_pipeline_job_promotes_nobody():

@@ -18,8 +18,8 @@ from preceptor.review.app import application, house_of
 from preceptor.review.routes import ROUTES
 from preceptor.settings import Settings, Workspace
 from preceptor.tables import EXAMPLES, write_examples, write_rows
-from preceptor.versions import make_version, write_atomic
 from preceptor.vault import open_vault
+from preceptor.versions import make_version, write_atomic
 from tests.release.conftest import PASSED, PASSWORD, bundle
 
 CASES = [f"summary-{n}" for n in range(6)]
@@ -98,7 +98,9 @@ def test_every_route_with_every_role_and_none(house, browser, signed_in, role):
         if page.path in ("/sign-out", "/sign-in"):
             continue
         path = re.sub(r"\{\w+\}", "x", page.path)
-        answer = client.request(page.method, path, data={"form_token": token} if page.method == "POST" else None)
+        answer = client.request(
+            page.method, path, data={"form_token": token} if page.method == "POST" else None
+        )
         if role is None:
             assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in"), page
         else:
@@ -125,10 +127,14 @@ def test_from_sign_in_over_a_judgement_to_a_promoted_version(house, browser, tok
     assert "The visit &lt;summary-" in page.text and "finetuned" not in page.text
     left = "left" if page.text.index("FINETUNEDTEXT") < page.text.index("BASETEXT") else "right"
     other = {"left": "right", "right": "left"}[left]
-    rating = {f"{left}-{c}": 5 for c in comparisons.CRITERIA} | {f"{other}-{c}": 2 for c in comparisons.CRITERIA}
+    rating = {f"{left}-{c}": 5 for c in comparisons.CRITERIA} | {
+        f"{other}-{c}": 2 for c in comparisons.CRITERIA
+    }
     assert client.post(place, data={"form_token": token, "preference": left}).status_code == 400
     assert client.post(place, data={"form_token": token, "preference": left, **rating}).status_code == 303
-    assert client.post(place, data={"form_token": token, "preference": left, **rating}).status_code == 303  # once
+    assert (
+        client.post(place, data={"form_token": token, "preference": left, **rating}).status_code == 303
+    )  # once
     client.post(f"{made}/close", data={"form_token": token})
     assert "finetuned was preferred in 100 %" in client.get(made).text
 
@@ -136,7 +142,13 @@ def test_from_sign_in_over_a_judgement_to_a_promoted_version(house, browser, tok
     report = client.get("/releases/preceptor/1/report")
     assert "unsafe-inline" not in report.headers["content-security-policy"] and "Report" in report.text
     seen = re.search(r'name="seen" value="(\w+)"', page.text)[1]
-    form = {"form_token": token, "seen": seen, "meaning": "approved", "reason": "reads well", "password": PASSWORD}
+    form = {
+        "form_token": token,
+        "seen": seen,
+        "meaning": "approved",
+        "reason": "reads well",
+        "password": PASSWORD,
+    }
     assert client.post("/releases/preceptor/1/sign", data=form | {"seen": "0"}).status_code == 409
     assert client.post("/releases/preceptor/1/sign", data=form | {"password": "wrong"}).status_code == 409
     assert client.post("/releases/preceptor/1/sign", data=form | {"reason": " "}).status_code == 400
@@ -178,7 +190,10 @@ def test_a_form_from_elsewhere_is_refused(signed_in):
 
 def test_the_browser_keeps_nothing_and_runs_nothing(browser):
     page = browser().get("/sign-in")
-    assert page.headers["cache-control"] == "no-store" and "frame-ancestors 'none'" in page.headers["content-security-policy"]
+    assert (
+        page.headers["cache-control"] == "no-store"
+        and "frame-ancestors 'none'" in page.headers["content-security-policy"]
+    )
     assert "unsafe-inline" not in page.headers["content-security-policy"]
     assert "HttpOnly" in page.headers["set-cookie"] and "SameSite=strict" in page.headers["set-cookie"]
 
