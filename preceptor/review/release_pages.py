@@ -14,6 +14,7 @@ from preceptor.release.candidates import overview
 from preceptor.release.card import card
 from preceptor.release.registry import VersionInfo, bundle_of, resolve, tracking_of
 from preceptor.release.standing import standing
+from preceptor.review import comparisons
 from preceptor.review.visit import Visit
 from preceptor.versions import digest, file_sha256
 
@@ -77,6 +78,9 @@ def report(visit: Visit) -> Any:
     from starlette.responses import HTMLResponse
 
     info = resolve(tracking_of(visit.house.workspace), _ref(visit))
+    judged = [c for c in comparisons.all_of(visit.house.database) if c.evaluation == info.evaluation]
+    if visit.role == "reviewer" and any(c.closed_at is None for c in judged):
+        raise GateRefused("The report names the models; it opens to reviewers when the comparison is closed.")
     path = _report(visit, info)
     if not path.exists():
         raise UsageError("The report of this version is not in this home.")

@@ -19,7 +19,7 @@ from preceptor.review.routes import ROUTES
 from preceptor.settings import Settings, Workspace
 from preceptor.tables import EXAMPLES, write_examples, write_rows
 from preceptor.vault import open_vault
-from preceptor.versions import make_version, write_atomic
+from preceptor.versions import latest, make_version, write_atomic
 from tests.release.conftest import PASSED, PASSWORD, bundle
 
 CASES = [f"summary-{n}" for n in range(6)]
@@ -213,6 +213,15 @@ def test_a_session_ends_by_idleness_and_by_age(house):
         now[0] += 10 * 60
         alive = sessions.name_of(token)
     assert alive is None
+
+
+def test_the_report_that_names_the_models_stays_shut_to_reviewers_while_they_judge(house, signed_in):
+    client, _ = signed_in("reviewer-1")
+    evaluation = latest(house.workspace.reports, "evaluation").name
+    made = comparisons.make(house.database, evaluation, ("finetuned", "base"), CASES, 0.0, "lead")
+    assert client.get("/releases/preceptor/1/report").status_code == 409
+    comparisons.close(house.database, made)
+    assert client.get("/releases/preceptor/1/report").status_code == 200
 
 
 def test_overlap_undo_and_closing(house):
