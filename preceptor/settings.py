@@ -506,6 +506,19 @@ class ReleaseSettings(_Section):
     evaluation_valid_days: int = Field(default=90, ge=0)  # older ones do not promote; 0: they do not expire
 
 
+class ReviewSettings(_Section):
+    """The review app; docs/review.md."""
+
+    host: str = "127.0.0.1"  # another address needs TLS
+    tls_certificate: str | None = None  # PEM files; with them cookies are Secure and browsers keep to https
+    tls_key: str | None = None
+    idle_minutes: int = Field(default=15, ge=1)  # without a click; HIPAA 164.312(a)(2)(iii), automatic logoff
+    session_hours: int = Field(default=8, ge=1)  # whatever happens
+    failures: int = Field(default=5, ge=1)  # wrong passwords for a name until it is locked
+    lock_minutes: int = Field(default=15, ge=1)
+    overlap: float = Field(default=0.3, ge=0, le=1)  # share of the cases that two people judge
+
+
 class MonitoringSettings(_Section):
     retrain_cron: str = "0 3 1 * *"  # 03:00 on the first of the month
     champion_max_age_days: int = 180
@@ -566,6 +579,7 @@ class Settings(_Section):
     gates: GateSettings = GateSettings()
     release: ReleaseSettings = ReleaseSettings()
     notifications: NotificationSettings = NotificationSettings()
+    review: ReviewSettings = ReviewSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
 
 
@@ -583,6 +597,7 @@ class Workspace:
         self.reports = self.home / "reports"
         self.mlflow = self.home / "mlflow"
         self.release = self.home / "release"
+        self.review = self.home / "review"
         self.monitoring = self.home / "monitoring"
 
     @property

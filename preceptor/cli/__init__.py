@@ -14,7 +14,8 @@ from preceptor.errors import PreceptorError
 # name -> (module, attribute, help in the list). Listed here so that --help imports nothing.
 COMMANDS = {
     "run": ("preceptor.cli.run", "run", "The main job, whole: documents in, an evaluated candidate out."),
-    "ui": ("preceptor.cli.ui", "ui", "Dagster (webserver and daemon) and MLflow, together."),
+    "ui": ("preceptor.cli.ui", "ui", "Dagster, MLflow and the review app, together."),
+    "review": ("preceptor.cli.review", "review", "The review app by itself."),
     "doctor": ("preceptor.cli.doctor", "doctor", "Check this machine and configuration."),
     "intake": ("preceptor.cli.intake", "intake", "Bring documents into the vault."),
     "vault": ("preceptor.cli.vault", "vault", "The encrypted vault: state, check, key rotation, audit log."),

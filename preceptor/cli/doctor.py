@@ -200,6 +200,6 @@ def _ports() -> Line:
         return (
             "warning",
             f"in use: {', '.join(taken)}",
-            "`preceptor ui` takes other ports with --dagster-port, --mlflow-port.",
+            "`preceptor ui` takes other ports with --dagster-port, --mlflow-port, --review-port.",
         )
     return "ok", ", ".join(map(str, PORTS.values())), ""

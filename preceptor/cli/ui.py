@@ -18,16 +18,21 @@ from preceptor.cli._common import settings, workspace
 from preceptor.errors import PreceptorError, UsageError
 from preceptor.settings import ROOT
 
-PORTS = {"dagster": 3000, "mlflow": 5000}
+PORTS = {"dagster": 3000, "mlflow": 5000, "review": 8400}
 
 
 @click.command()
 @click.option("--dagster-port", default=PORTS["dagster"], show_default=True)
 @click.option("--mlflow-port", default=PORTS["mlflow"], show_default=True)
-def ui(dagster_port: int, mlflow_port: int) -> None:
-    """Start the Dagster webserver and daemon and the MLflow UI on the loopback interface; Ctrl-C stops them all."""
+@click.option("--review-port", default=PORTS["review"], show_default=True)
+def ui(dagster_port: int, mlflow_port: int, review_port: int) -> None:
+    """Start the Dagster webserver and daemon, the MLflow UI and the review app on the loopback interface; Ctrl-C stops them all."""
     settings()
-    for option, port in (("--dagster-port", dagster_port), ("--mlflow-port", mlflow_port)):
+    for option, port in (
+        ("--dagster-port", dagster_port),
+        ("--mlflow-port", mlflow_port),
+        ("--review-port", review_port),
+    ):
         if is_taken(port):
             raise UsageError(f"Port {port} is in use; {option} takes another.")
     ours = workspace()
@@ -67,6 +72,15 @@ def ui(dagster_port: int, mlflow_port: int) -> None:
             *("--backend-store-uri", f"sqlite:///{ours.mlflow / 'mlflow.db'}"),
             *("--artifacts-destination", str(ours.mlflow / "artifacts")),
         ],
+        "review": [
+            *(sys.executable, "-c", "from preceptor.cli import main; main()", "--home", ours.home),
+            *(
+                ("--config", config)
+                if (config := (click.get_current_context().find_root().obj or {}).get("config"))
+                else ()
+            ),
+            *("review", "--port", str(review_port)),
+        ],
     }
     log = ours.home / "logs" / "ui.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -86,10 +100,12 @@ def ui(dagster_port: int, mlflow_port: int) -> None:
         }
     click.echo(f"Dagster:  http://127.0.0.1:{dagster_port}")
     click.echo(f"MLflow:   http://127.0.0.1:{mlflow_port}")
+    scheme = "https" if settings().review.tls_certificate else "http"
+    click.echo(f"Review:   {scheme}://{settings().review.host}:{review_port}")
     click.echo(
         "Schedules and sensors are off until you switch them on under Automation. Ctrl-C stops everything."
     )
-    starting = {dagster_port, mlflow_port}
+    starting = {dagster_port, mlflow_port, review_port}
     try:
         while True:
             for name, process in processes.items():
@@ -97,7 +113,7 @@ def ui(dagster_port: int, mlflow_port: int) -> None:
                     raise PreceptorError(f"{name} ended with exit code {process.returncode}; {log} says why.")
             if starting and all(map(is_taken, starting)):
                 starting = set()
-                click.echo("Both are ready.", err=True)
+                click.echo("All are ready.", err=True)
             time.sleep(1)
     except KeyboardInterrupt:
         click.echo("Stopping.", err=True)

@@ -39,15 +39,17 @@ def users() -> None:
     type=click.Choice(["reviewer", "approver", "privacy", "admin"]),
     help="What they may do.",
 )
+@click.option("--printed-name", default="", metavar="TEXT", help="As it stands beside signatures.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @json_option
-def add(name: str, role: str, password_stdin: bool, as_json: bool) -> None:
+def add(name: str, role: str, printed_name: str, password_stdin: bool, as_json: bool) -> None:
     """Add a person with a password of at least 12 characters."""
     from preceptor.release import users as people
     from preceptor.release.store import open_store
 
     store = open_store(workspace(), settings().vault)
-    user = people.add(store, name, role, read_password(password_stdin, confirm=True), actor=people.operator())
+    password = read_password(password_stdin, confirm=True)
+    user = people.add(store, name, role, password, actor=people.operator(), printed_name=printed_name)
     emit(asdict(user), as_json, f"Added {user.name}, {user.role}.")
 
 

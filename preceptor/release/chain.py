@@ -13,13 +13,15 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from preceptor.errors import PreceptorError
 
 GENESIS = "0" * 64
-SIGNED_KINDS = frozenset({"approved", "rejected", "deid_reviewed", "deid_signed", "provider_approved"})
+SIGNED_KINDS = frozenset(
+    {"approved", "rejected", "deid_reviewed", "deid_signed", "provider_approved", "version_reviewed"}
+)
 
 
 class RecordBroken(PreceptorError):
@@ -59,6 +61,7 @@ class Person:
     role: str
     public_key: bytes
     disabled_by: int | None = None
+    printed_name: str = ""
 
     def may_sign(self, event: Event, roles: frozenset[str]) -> bool:
         """Whether this person held one of `roles` and was not disabled when the event was written."""
@@ -131,12 +134,16 @@ def people(events: Iterable[Event]) -> dict[str, Person]:
         if event.kind == "user_added":
             payload = event.payload
             known[payload["name"]] = Person(
-                payload["name"], payload["role"], bytes.fromhex(payload["public_key"])
+                payload["name"],
+                payload["role"],
+                bytes.fromhex(payload["public_key"]),
+                None,
+                payload.get("printed_name", ""),
             )
         elif event.kind == "user_disabled":
             name = event.payload["name"]
             if name in known:
-                known[name] = Person(name, known[name].role, known[name].public_key, event.id)
+                known[name] = replace(known[name], disabled_by=event.id)
     return known
 
 

@@ -35,6 +35,7 @@ KINDS = (
     "deid_signed",
     "example_reviewed",
     "provider_approved",
+    "version_reviewed",
 )
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS users (

@@ -44,6 +44,9 @@ class Signer:
     name: str
     role: str
     sign: Callable[[bytes], bytes]
+    printed_name: str = (
+        ""  # as it stands beside a signature (21 CFR 11.50(a)(1)); the account's name if none was given
+    )
 
 
 def operator() -> str:
@@ -54,7 +57,7 @@ def operator() -> str:
         return f"operator:uid-{os.getuid()}"
 
 
-def add(store: Store, name: str, role: str, password: str, *, actor: str) -> User:
+def add(store: Store, name: str, role: str, password: str, *, actor: str, printed_name: str = "") -> User:
     """Add a person. Raises `UsageError` for a taken or odd name, an unknown role or a short password."""
     if not _NAME.fullmatch(name):
         raise UsageError(
@@ -70,6 +73,8 @@ def add(store: Store, name: str, role: str, password: str, *, actor: str) -> Use
         if db.execute("SELECT 1 FROM users WHERE name = ?", (name,)).fetchone():
             raise UsageError(f"There is already a user {name!r}. Names are never used again.")
         payload = {"name": name, "role": role, "public_key": public_key.hex()}
+        if printed_name.strip():
+            payload["printed_name"] = printed_name.strip()
         event = store.append("user_added", f"user:{name}", actor, payload)
         db.execute(
             "INSERT INTO users VALUES (?, ?, ?, ?, ?, ?, 0, ?)",
@@ -117,7 +122,8 @@ def authenticate(store: Store, name: str, password: str) -> Signer:
             "Name and password do not belong together, or the account is disabled. Nothing was changed; "
             "`preceptor users list` shows the accounts."
         )
-    return Signer(row.name, row.role, private.sign)
+    printed = store.people()[row.name].printed_name or row.name
+    return Signer(row.name, row.role, private.sign, printed)
 
 
 def entitled(

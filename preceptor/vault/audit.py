@@ -19,6 +19,7 @@ import pwd
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,6 +40,7 @@ ACTIONS = (
     "rotated",
     "verified",
     "damaged",
+    "signed-in",
 )
 DATABASE, HEAD = "audit.db", "audit-head.json"
 REFS_PER_ENTRY = 500
@@ -239,9 +241,22 @@ def is_reference(text: str) -> bool:
     return _REF.fullmatch(text) is not None
 
 
+_person: ContextVar[str] = ContextVar("person", default="")
+
+
+@contextmanager
+def acting_for(person: str) -> Iterator[None]:
+    """Entries written inside say that this signed-in person acts, where one process works for many."""
+    token = _person.set(person)
+    try:
+        yield
+    finally:
+        _person.reset(token)
+
+
 def _actor() -> str:
-    """Who acts: `PRECEPTOR_ACTOR`, which a service sets for the person it works for, or the system account."""
-    if told := os.environ.get("PRECEPTOR_ACTOR"):
+    """Who acts: whom `acting_for` names, `PRECEPTOR_ACTOR`, which a service sets for the person it works for, or the system account."""
+    if told := _person.get() or os.environ.get("PRECEPTOR_ACTOR", ""):
         return told
     try:
         return pwd.getpwuid(os.getuid()).pw_name

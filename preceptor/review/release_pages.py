@@ -1,0 +1,167 @@
+"""The release pages: what is known of a version, who decided what, and signing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from preceptor.errors import GateRefused, UsageError
+from preceptor.release import signatures
+from preceptor.release.candidates import overview
+from preceptor.release.card import card
+from preceptor.release.registry import VersionInfo, bundle_of, resolve, tracking_of
+from preceptor.release.standing import standing
+from preceptor.review import comparisons
+from preceptor.review.visit import Visit
+from preceptor.versions import digest, file_sha256
+
+MEANINGS = {"reviewed": signatures.review, "approved": signatures.approve, "rejected": signatures.reject}
+MAY = {
+    "reviewed": signatures.MAY_REVIEW,
+    "approved": signatures.MAY_APPROVE,
+    "rejected": signatures.MAY_REJECT,
+}
+
+
+def releases(visit: Visit) -> Any:
+    house, store = visit.house, visit.house.store()
+    try:
+        rows = overview(tracking_of(house.workspace), store, house.settings.release.required_approvals)
+    finally:
+        store.close()
+    return visit.page("releases", rows=rows[::-1])
+
+
+def release(visit: Visit) -> Any:
+    """Everything that a signature would be about, and the form for it."""
+    house, store = visit.house, visit.house.store()
+    try:
+        tracking, required = tracking_of(house.workspace), house.settings.release.required_approvals
+        info = resolve(tracking, _ref(visit))
+        row = next(r for r in overview(tracking, store, required, info.name) if r["version"] == info.version)
+        bundle = bundle_of(tracking, info)
+        history = [
+            {"event": e, "payload": e.payload, "printed": e.payload.get("printed_name") or e.actor}
+            for e in store.events(subject=info.ref)
+        ]
+        champion = next(
+            (r for r in overview(tracking, store, required, info.name) if "champion" in r["aliases"]), None
+        )
+        against = None
+        if champion and champion["ref"] != info.ref:
+            other = bundle_of(tracking, resolve(tracking, champion["ref"]))
+            against = {"ref": champion["ref"], "rows": differences(other, bundle)}
+        text = card(info, bundle, standing(store, info.ref), required)
+        printed = store.people()[visit.name].printed_name or visit.name
+    finally:
+        store.close()
+    return visit.page(
+        "release",
+        info=info,
+        row=row,
+        history=history,
+        against=against,
+        card=text,
+        printed=printed,
+        meanings=[m for m in MEANINGS if visit.role in MAY[m]],
+        seen=digest(_shown(visit, info)),
+        has_report=_report(visit, info).exists(),
+        required=required,
+    )
+
+
+def report(visit: Visit) -> Any:
+    """The evaluation's report as it was written. Amber. Its styles are allowed by their hashes, nothing else is."""
+    from starlette.responses import HTMLResponse
+
+    info = resolve(tracking_of(visit.house.workspace), _ref(visit))
+    judged = [c for c in comparisons.all_of(visit.house.database) if c.evaluation == info.evaluation]
+    if visit.role == "reviewer" and any(c.closed_at is None for c in judged):
+        raise GateRefused("The report names the models; it opens to reviewers when the comparison is closed.")
+    path = _report(visit, info)
+    if not path.exists():
+        raise UsageError("The report of this version is not in this home.")
+    visit.house.note(
+        visit.name, "read", "evaluation report", {"version": info.ref, "evaluation": info.evaluation}
+    )
+    page = path.read_text(encoding="utf-8")
+    styles = re.findall(r"<style>(.*?)</style>", page, re.DOTALL) + re.findall(r' style="([^"]*)"', page)
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'"
+        for s in dict.fromkeys(styles)
+    )
+    policy = (
+        f"default-src 'none'; style-src 'unsafe-hashes' {hashes}; img-src data:; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'; sandbox"
+    )
+    return HTMLResponse(page, headers={"Content-Security-Policy": policy})
+
+
+def sign(visit: Visit) -> Any:
+    """Sign with the password again. Refused if what the page showed is not what is there now."""
+    from preceptor.review.pages import proved
+
+    meaning, reason = visit.form.get("meaning", ""), visit.form.get("reason", "")
+    if meaning not in MEANINGS:
+        raise UsageError("Say what your signature means: reviewed, approved or rejected.")
+    if visit.role not in MAY[meaning]:
+        raise GateRefused(f"As {visit.role} you may not sign with this meaning.")
+    tracking = tracking_of(visit.house.workspace)
+    info = resolve(tracking, _ref(visit))
+    shown = _shown(visit, info)
+    if visit.form.get("seen") != digest(shown):
+        raise GateRefused(
+            "What you read has changed since: read the page again, then sign. Nothing was changed."
+        )
+    proved(visit, visit.name)
+    store = visit.house.store()
+    try:
+        MEANINGS[meaning](
+            tracking, store, info.ref,
+            as_user=visit.name, password=visit.form.get("password", ""), reason=reason, shown=shown,
+        )  # fmt: skip
+    finally:
+        store.close()
+    return visit.go(f"/releases/{info.ref}")
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """What two bundles say differently: key, the one, the other.
+
+    >>> differences({"recipe": {"rank": 8}}, {"recipe": {"rank": 16}})
+    [('recipe.rank', '8', '16')]
+    """
+    one, other = dict(_flat(before)), dict(_flat(after))
+    return [
+        (key, one.get(key, "–"), other.get(key, "–"))
+        for key in sorted(one.keys() | other.keys())
+        if one.get(key) != other.get(key)
+    ]
+
+
+def _flat(value: Any, at: str = "") -> list[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        return [pair for k, v in value.items() for pair in _flat(v, f"{at}.{k}" if at else str(k))]
+    return [(at, f"{value:.4g}" if isinstance(value, float) else str(value))]
+
+
+def _ref(visit: Visit) -> str:
+    return f"{visit.path['name']}/{visit.path['version']}"
+
+
+def _report(visit: Visit, info: VersionInfo) -> Any:
+    if not re.fullmatch(r"[0-9a-f-]+", info.evaluation):
+        raise UsageError("This version names no evaluation of this home.")
+    return visit.house.workspace.reports / "evaluation" / info.evaluation / "report.html"
+
+
+def _shown(visit: Visit, info: VersionInfo) -> dict[str, str]:
+    """The papers behind the page by their SHA-256."""
+    shown, folder = {"version": info.digest}, _report(visit, info).parent
+    for name in ("report.html", "report.json"):
+        if (folder / name).exists():
+            shown[name] = file_sha256(folder / name)
+    return shown

@@ -1,0 +1,44 @@
+"""Which page is for which role: the one place where that stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from preceptor.release.store import ROLES
+from preceptor.review import pages, release_pages
+
+ANYONE: frozenset[str] | None = None  # signed in or not
+EVERYBODY = frozenset(ROLES)  # who is signed in
+JUDGES = frozenset({"reviewer", "approver", "admin"})
+LEADS = frozenset({"approver", "admin"})
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One route. `roles`: who may use it; None: anyone, without signing in."""
+
+    method: str
+    path: str
+    roles: frozenset[str] | None
+    handler: Callable[..., Any]
+
+
+ROUTES = (
+    Page("GET", "/sign-in", ANYONE, pages.sign_in_form),
+    Page("POST", "/sign-in", ANYONE, pages.sign_in),
+    Page("POST", "/sign-out", EVERYBODY, pages.sign_out),
+    Page("GET", "/", EVERYBODY, pages.queue),
+    Page("POST", "/comparisons", LEADS, pages.make_comparison),
+    Page("GET", "/comparisons/{id}", JUDGES, pages.comparison),
+    Page("GET", "/comparisons/{id}/next", JUDGES, pages.next_case),
+    Page("GET", "/comparisons/{id}/cases/{case}", JUDGES, pages.case),
+    Page("POST", "/comparisons/{id}/cases/{case}", JUDGES, pages.judge),
+    Page("POST", "/comparisons/{id}/undo", JUDGES, pages.undo),
+    Page("POST", "/comparisons/{id}/close", LEADS, pages.close),
+    Page("GET", "/releases", EVERYBODY, release_pages.releases),
+    Page("GET", "/releases/{name}/{version}", EVERYBODY, release_pages.release),
+    Page("GET", "/releases/{name}/{version}/report", EVERYBODY, release_pages.report),
+    Page("POST", "/releases/{name}/{version}/sign", EVERYBODY, release_pages.sign),
+)

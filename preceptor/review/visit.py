@@ -1,0 +1,90 @@
+"""One request as the pages see it, and how a page is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from preceptor.release.store import Store
+from preceptor.review.sessions import Sessions
+from preceptor.settings import Settings, Workspace
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What all requests share."""
+
+    workspace: Workspace
+    settings: Settings
+    database: Path
+    release_key: bytes
+    key: bytes
+    sessions: Sessions
+    secure: bool
+
+    @property
+    def cookie(self) -> str:
+        return "__Host-preceptor" if self.secure else "preceptor-review"
+
+    def store(self) -> Store:
+        """The release record, for this thread; the caller closes it."""
+        return Store(self.workspace.release, self.release_key)
+
+    def note(self, who: str, action: str, why: str, details: Mapping[str, Any]) -> None:
+        """An entry in the vault's audit log, in this person's name; references only."""
+        from preceptor.vault import open_vault
+        from preceptor.vault.audit import acting_for
+
+        vault = open_vault(self.workspace, self.settings.vault)
+        try:
+            with acting_for(who):
+                vault.note(action, why, details=details)
+        finally:
+            vault.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Who asks for what. `name` and `role` are empty for somebody who is not signed in."""
+
+    house: House
+    name: str
+    role: str
+    token: str
+    path: Mapping[str, str]
+    form: Mapping[str, str]
+
+    def page(self, template: str, status: int = 200, **values: Any) -> Any:
+        """A page from its template."""
+        from starlette.responses import HTMLResponse
+
+        body = (
+            _templates()
+            .get_template(f"{template}.html.j2")
+            .render(visit=self, form_token=self.house.sessions.form_token(self.token), **values)
+        )
+        return HTMLResponse(body, status)
+
+    def go(self, place: str) -> Any:
+        """See another page instead; a reload then sends nothing again."""
+        from starlette.responses import RedirectResponse
+
+        return RedirectResponse(place, 303)
+
+
+@cache
+def _templates() -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

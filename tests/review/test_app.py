@@ -1,0 +1,255 @@
+"""The app over HTTP, from sign-in to a signature that promotion accepts; who may do what; what the browser is told."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from starlette.testclient import TestClient
+
+from preceptor.records import Example
+from preceptor.release import promotion, users
+from preceptor.release.candidates import submit
+from preceptor.release.registry import tracking_of
+from preceptor.release.store import ROLES, open_store
+from preceptor.review import comparisons
+from preceptor.review.agreement import krippendorff_alpha
+from preceptor.review.app import application, house_of
+from preceptor.review.routes import ROUTES
+from preceptor.settings import Settings, Workspace
+from preceptor.tables import EXAMPLES, write_examples, write_rows
+from preceptor.vault import open_vault
+from preceptor.versions import latest, make_version, write_atomic
+from tests.release.conftest import PASSED, PASSWORD, bundle
+
+CASES = [f"summary-{n}" for n in range(6)]
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory):
+    """People of every role, a candidate, and an evaluation of two arms."""
+    workspace = Workspace(tmp_path_factory.mktemp("home"))
+    workspace.mlflow.mkdir()
+    store = open_store(workspace)
+    for role in ROLES:
+        users.add(store, f"{role}-1", role, PASSWORD, actor="test", printed_name=f"Dr {role.title()}")
+
+    def write(folder):
+        rows = [
+            Example(c, "summary", "test", f"p-{c}", (f"d-{c}",), "x", f"Do it.\n\nThe visit <{c}>", "ref")
+            for c in CASES
+        ]
+        write_examples(folder / EXAMPLES, rows)
+        return {}
+
+    curated = make_version(workspace.data, "curated", inputs={}, config={}, code="1", write=write)
+
+    def evaluate(folder):
+        rows = [
+            {"example_id": c, "patient_ref": f"p-{c}", "arm": arm, "answer": f"{arm.upper()}TEXT of {c}"}
+            for arm in ("base", "finetuned")
+            for c in CASES
+        ]
+        write_rows(folder / "predictions.parquet", rows, dict.fromkeys(rows[0], "string"))
+        write_atomic(folder / "report.json", '{"arms": {"base": {}, "finetuned": {}}, "n_cases": 6}')
+        write_atomic(folder / "report.html", '<style>p{color:red}</style><p style="margin:0">Report</p>')
+        return {}
+
+    made = make_version(
+        workspace.reports, "evaluation", inputs={"curated": curated.name}, config={}, code="1", write=evaluate
+    )
+    model = workspace.home / "weights"
+    model.mkdir()
+    (model / "adapter.bin").write_text("w")
+    facts = bundle(evaluation=bundle()["evaluation"] | {"version": made.name})
+    submit(tracking_of(workspace), store, "preceptor", None, model, facts, PASSED, actor="test")
+    store.close()
+    return house_of(workspace, Settings())
+
+
+@pytest.fixture
+def browser(house):
+    return lambda: TestClient(application(house), base_url="http://127.0.0.1", follow_redirects=False)
+
+
+@pytest.fixture
+def token_of():
+    return lambda page: re.search(r'name="form_token" value="(\w+)"', page.text)[1]
+
+
+@pytest.fixture
+def signed_in(house, browser, token_of):
+    """A browser with a session; the password is checked in its own test, since that is slow by design."""
+
+    def enter(name):
+        client = browser()
+        client.cookies.set(house.cookie, house.sessions.begin(name), domain="127.0.0.1")
+        page = client.get("/")
+        assert page.status_code == 200
+        return client, token_of(page)
+
+    return enter
+
+
+@pytest.mark.parametrize("role", [None, *ROLES])
+def test_every_route_with_every_role_and_none(house, browser, signed_in, role):
+    client, token = signed_in(f"{role}-1") if role else (browser(), "")
+    for page in ROUTES:
+        if page.path in ("/sign-out", "/sign-in"):
+            continue
+        path = re.sub(r"\{\w+\}", "x", page.path)
+        answer = client.request(
+            page.method, path, data={"form_token": token} if page.method == "POST" else None
+        )
+        if role is None:
+            assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in"), page
+        else:
+            refused = answer.status_code == 403 and "Not for your role" in answer.text
+            assert refused == (role not in page.roles), page
+
+
+def test_from_sign_in_over_a_judgement_to_a_promoted_version(house, browser, token_of):
+    client = browser()
+    page = client.get("/sign-in")
+    before = client.cookies[house.cookie]
+    entry = {"form_token": token_of(page), "name": "approver-1", "password": PASSWORD}
+    assert client.post("/sign-in", data=entry).headers["location"] == "/"
+    assert client.cookies[house.cookie] != before
+    page = client.get("/")
+    token = token_of(page)
+    evaluation = re.search(r'name="evaluation" value="([^"]+)"', page.text)[1]
+    made = client.post(
+        "/comparisons",
+        data={"form_token": token, "evaluation": evaluation, "first": "finetuned", "second": "base"},
+    ).headers["location"]
+    place = client.get(f"{made}/next").headers["location"]
+    page = client.get(place)
+    assert "The visit &lt;summary-" in page.text and "finetuned" not in page.text
+    left = "left" if page.text.index("FINETUNEDTEXT") < page.text.index("BASETEXT") else "right"
+    other = {"left": "right", "right": "left"}[left]
+    rating = {f"{left}-{c}": 5 for c in comparisons.CRITERIA} | {
+        f"{other}-{c}": 2 for c in comparisons.CRITERIA
+    }
+    assert client.post(place, data={"form_token": token, "preference": left}).status_code == 400
+    assert client.post(place, data={"form_token": token, "preference": left, **rating}).status_code == 303
+    assert (
+        client.post(place, data={"form_token": token, "preference": left, **rating}).status_code == 303
+    )  # once
+    client.post(f"{made}/close", data={"form_token": token})
+    assert "finetuned was preferred in 100 %" in client.get(made).text
+
+    page = client.get("/releases/preceptor/1")
+    report = client.get("/releases/preceptor/1/report")
+    assert "unsafe-inline" not in report.headers["content-security-policy"] and "Report" in report.text
+    seen = re.search(r'name="seen" value="(\w+)"', page.text)[1]
+    form = {
+        "form_token": token,
+        "seen": seen,
+        "meaning": "approved",
+        "reason": "reads well",
+        "password": PASSWORD,
+    }
+    assert client.post("/releases/preceptor/1/sign", data=form | {"seen": "0"}).status_code == 409
+    assert client.post("/releases/preceptor/1/sign", data=form | {"password": "wrong"}).status_code == 409
+    assert client.post("/releases/preceptor/1/sign", data=form | {"reason": " "}).status_code == 400
+    assert client.post("/releases/preceptor/1/sign", data=form).status_code == 303
+    assert "Dr Approver, approver" in client.get("/releases/preceptor/1").text
+    store = open_store(house.workspace)
+    (event,) = store.events(kinds=("approved",))
+    assert (event.payload["meaning"], event.payload["printed_name"]) == ("approved", "Dr Approver")
+    assert set(event.payload["shown"]) == {"version", "report.html", "report.json"}
+    done = promotion.promote(tracking_of(house.workspace), store, "preceptor/1", required=1, actor="test")
+    assert done.champion == "preceptor/1" and store.verify() == []
+    store.close()
+    vault = open_vault(house.workspace)
+    read = [(e.actor, e.purpose) for e in vault.audit.entries() if e.action == "read"]
+    vault.close()
+    assert ("approver-1", "blinded comparison") in read and ("approver-1", "evaluation report") in read
+
+
+def test_a_name_is_locked_whether_or_not_anybody_has_it(house, browser, token_of):
+    for name in ("admin-1", "nobody"):
+        client, said = browser(), []
+        token = token_of(client.get("/sign-in"))
+        for _ in range(house.settings.review.failures):
+            house.sessions.failed(name)
+        entry = {"form_token": token, "name": name, "password": PASSWORD}
+        said.append(re.search(r'role="alert">(.*?)<', client.post("/sign-in", data=entry).text)[1])
+        house.sessions.succeeded(name)
+        assert said == ["▲ Too many wrong passwords for this name: wait 15 minutes, then try again."]
+
+
+def test_a_form_from_elsewhere_is_refused(signed_in):
+    client, token = signed_in("admin-1")
+    assert client.post("/sign-out", data={"form_token": "0" * 64}).status_code == 403
+    evil = {"origin": "http://evil.example"}
+    assert client.post("/sign-out", data={"form_token": token}, headers=evil).status_code == 403
+    assert client.get("/", headers={"host": "evil.example"}).status_code == 421
+    assert client.post("/sign-out", data={"form_token": token}).headers["location"] == "/sign-in"
+
+
+def test_the_browser_keeps_nothing_and_runs_nothing(browser):
+    page = browser().get("/sign-in")
+    assert (
+        page.headers["cache-control"] == "no-store"
+        and "frame-ancestors 'none'" in page.headers["content-security-policy"]
+    )
+    assert "unsafe-inline" not in page.headers["content-security-policy"]
+    assert "HttpOnly" in page.headers["set-cookie"] and "SameSite=strict" in page.headers["set-cookie"]
+
+
+def test_a_session_ends_by_idleness_and_by_age(house):
+    import dataclasses
+
+    now = [1000.0]
+    sessions = dataclasses.replace(house.sessions, clock=lambda: now[0])
+    token = sessions.begin("admin-1")
+    now[0] += 14 * 60
+    assert sessions.name_of(token) == "admin-1"
+    now[0] += 16 * 60
+    assert sessions.name_of(token) is None
+    token = sessions.begin("admin-1")
+    for _ in range(60):
+        now[0] += 10 * 60
+        alive = sessions.name_of(token)
+    assert alive is None
+
+
+def test_the_report_that_names_the_models_stays_shut_to_reviewers_while_they_judge(house, signed_in):
+    client, _ = signed_in("reviewer-1")
+    evaluation = latest(house.workspace.reports, "evaluation").name
+    made = comparisons.make(house.database, evaluation, ("finetuned", "base"), CASES, 0.0, "lead")
+    assert client.get("/releases/preceptor/1/report").status_code == 409
+    comparisons.close(house.database, made)
+    assert client.get("/releases/preceptor/1/report").status_code == 200
+
+
+def test_overlap_undo_and_closing(house):
+    path, key = house.database, house.key
+    made = comparisons.make(path, "e", ("a", "b"), [f"c{n}" for n in range(10)], 0.3, "lead")
+    fine = dict.fromkeys(comparisons.CRITERIA, 4)
+    for reviewer in ("r1", "r2"):
+        while case := comparisons.next_case(path, key, made, reviewer):
+            comparisons.judge(path, key, made, case, reviewer, "tie", fine, fine)
+    assert comparisons.progress(path, made, "r1") == {"cases": 10, "wanted": 13, "done": 13, "mine": 10}
+    undone = comparisons.undo(path, made, "r2")
+    assert comparisons.next_case(path, key, made, "r2") == undone
+    comparisons.close(path, made)
+    with pytest.raises(users.GateRefused, match="closed"):
+        comparisons.undo(path, made, "r2")
+    found = comparisons.results(path, made, {})
+    assert (found["judged_twice"], found["win_rate"]["mean"]) == (2, 0.5)
+
+
+def test_alpha_of_the_published_example():
+    """Krippendorff 2011, section D: 4 observers, 12 units with missing ratings."""
+    observers = [
+        [1, 2, 3, 3, 2, 1, 4, 1, 2, None, None, None],
+        [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, None, 3],
+        [None, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, None],
+        [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, None],
+    ]
+    units = [[v for v in unit if v is not None] for unit in zip(*observers, strict=True)]
+    for level, published in (("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849)):
+        assert krippendorff_alpha(units, level) == pytest.approx(published, abs=0.0005)
+    assert krippendorff_alpha([[1, 1], [1, 1]], "ordinal") is None
