@@ -32,7 +32,7 @@ def merge(base: Path, adapter: Path, out: Path, on_progress: Progress = silent) 
 
     if out.exists():
         raise UsageError(f"{out} is there already; a merge does not write over anything.")
-    changes = _changes(adapter)
+    changes = changes_of(adapter)
     used: set[str] = set()
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
@@ -128,7 +128,7 @@ def _rest(base: Path, adapter: Path, out: Path) -> None:
             shutil.copy(file, out / file.name)
 
 
-def _changes(adapter: Path) -> dict[str, Change]:
+def changes_of(adapter: Path) -> dict[str, Change]:
     """What the adapter does to each weight of the base that it touches, by the weight's name."""
     from safetensors.torch import load_file
 
