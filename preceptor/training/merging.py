@@ -37,7 +37,7 @@ def merge(base: Path, adapter: Path, out: Path, on_progress: Progress = silent) 
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    shards = _shards(base)
+    shards = shards_of(base)
     for number, shard in enumerate(shards):
         on_progress(number, len(shards))
         tensors = {}
@@ -107,7 +107,8 @@ def check(base: Path, adapter: Path, merged: Path) -> dict[str, float]:
     return {"largest_difference": largest, "same_first_choice": float(same)}
 
 
-def _shards(base: Path) -> list[Path]:
+def shards_of(base: Path) -> list[Path]:
+    """The files of a checkpoint's weights. Raises `UsageError` if it has none in safetensors."""
     index = base / _INDEX
     if index.exists():
         names = sorted(set(json.loads(index.read_text())["weight_map"].values()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from preceptor.models.sources import checkpoint_digest
 from preceptor.release import users
 from preceptor.release.candidates import submit
 from preceptor.release.gates import GateDecision, GateReason
+from preceptor.release.mlflow_client import reaching
 from preceptor.release.promotion import promote
 from preceptor.release.registry import CANDIDATE, set_alias, tracking_of
 from preceptor.release.signatures import approve
@@ -68,10 +70,12 @@ def make_adapter(tmp_path_factory, base_folder):
 class Home:
     """A workspace whose registry has versions 1, 2, … of `preceptor`, each an adapter of its own."""
 
-    def __init__(self, folder: Path, base: Path, make_adapter) -> None:
+    def __init__(self, folder: Path, base: Path, make_adapter, database: Path) -> None:
         self.workspace, self.base = Workspace(folder), base
         # float32 always: the same answers as `generate` on any machine
         write_atomic(self.workspace.reports / ".answers" / "number-format.json", '{"dtype": "float32"}')
+        self.workspace.mlflow.mkdir(parents=True, mode=0o700)
+        shutil.copy(database, self.workspace.mlflow / "mlflow.db")
         self.tracking, self.store = tracking_of(self.workspace), open_store(self.workspace)
         users.add(self.store, "ana", "approver", PASSWORD, actor="operator:test")
         self.make_adapter = make_adapter
@@ -85,7 +89,12 @@ class Home:
             "code": "0.1.0",
             "lock": "sha256:00",
             "base_model": {"name": str(self.base), "digest": checkpoint_digest(self.base)},
-            "evaluation": {"version": "cccccccccccc-33333333", "n_cases": 12, "headline": {}, "comparisons": {}},
+            "evaluation": {
+                "version": "cccccccccccc-33333333",
+                "n_cases": 12,
+                "headline": {},
+                "comparisons": {},
+            },
             "seeds": {"training": seed},
         }
         info = submit(self.tracking, self.store, "preceptor", None, adapter, bundle, PASSED, actor="test")
@@ -115,8 +124,17 @@ class Home:
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory, base_folder, make_adapter) -> Home:
-    made = Home(tmp_path_factory.mktemp("home"), base_folder, make_adapter)
+def database(tmp_path_factory) -> Path:
+    """An empty MLflow database, migrated once: that takes seconds."""
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    with reaching(f"sqlite:///{path}") as client:
+        client.search_registered_models()
+    return path
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory, base_folder, make_adapter, database) -> Home:
+    made = Home(tmp_path_factory.mktemp("home"), base_folder, make_adapter, database)
     made.crown(made.version(1))
     return made
 

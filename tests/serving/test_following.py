@@ -19,8 +19,8 @@ ASKED = [{"role": "user", "content": "The patient coughs."}]
 
 
 @pytest.fixture
-def own(tmp_path, base_folder, make_adapter, home):
-    made = type(home)(tmp_path / "home", base_folder, make_adapter)
+def own(tmp_path, base_folder, make_adapter, home, database):
+    made = type(home)(tmp_path / "home", base_folder, make_adapter, database)
     made.crown(made.version(1))
     return made
 

@@ -120,7 +120,12 @@ def test_models_health_and_metrics(running):
 
 
 def test_numbers_go_to_the_green_log_and_texts_to_the_vault_only(running, home):
-    metadata = {"task": "summary", "note_type": "Discharge Summary", "specialty": "Zebulon", "patient_id": "MRN-77"}
+    metadata = {
+        "task": "summary",
+        "note_type": "Discharge Summary",
+        "specialty": "Zebulon",
+        "patient_id": "MRN-77",
+    }
     answer = chat(running.client, metadata=metadata).json()
     row = traffic.find(home.workspace.serving / "traffic", answer["id"])
     assert (row.version, row.status, row.outcome, row.task) == ("preceptor/1", 200, "length", "summary")
@@ -169,5 +174,8 @@ def test_a_client_that_leaves_stops_the_writing(running, home, wait_until):
     folder = home.workspace.serving / "traffic"
     wait_until(lambda: len(list(traffic.requests(folder))) > before)
     *_, row = traffic.requests(folder)
-    assert row.outcome in ("disconnected", "length")  # 64 tokens of a tiny model may be written before it is noticed
+    assert row.outcome in (
+        "disconnected",
+        "length",
+    )  # 64 tokens of a tiny model may be written before it is noticed
     wait_until(lambda: running.server.backend.depth() == (0, 0))
