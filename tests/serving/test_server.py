@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 
 import httpx
 
 from preceptor.serving import traffic
+from preceptor.tables import EXAMPLES, write_examples
 from preceptor.vault import open_vault
+from preceptor.versions import MANIFEST
 
 CHAT = "/v1/chat/completions"
 ASKED = [{"role": "user", "content": "Mr Zebulon Quist coughs."}]
@@ -166,16 +169,41 @@ def test_feedback_counts_what_survives_of_the_draft(running, home):
     assert running.client.post("/v1/feedback", json=unknown).status_code == 404
 
 
-def test_a_client_that_leaves_stops_the_writing(running, home, wait_until):
-    before = len(list(traffic.requests(home.workspace.serving / "traffic")))
-    body = {"messages": ASKED, "max_tokens": 64, "stream": True}
-    with running.client.stream("POST", CHAT, json=body) as answer:
-        next(answer.iter_lines())
+def test_a_client_that_leaves_stops_the_writing(home, serve_home, wait_until):
     folder = home.workspace.serving / "traffic"
-    wait_until(lambda: len(list(traffic.requests(folder))) > before)
-    *_, row = traffic.requests(folder)
-    assert row.outcome in (
-        "disconnected",
-        "length",
-    )  # 64 tokens of a tiny model may be written before it is noticed
-    wait_until(lambda: running.server.backend.depth() == (0, 0))
+    before = len(list(traffic.requests(folder)))
+    with serve_home(home, max_new_tokens=3000) as running:
+        for stream in (True, False):
+            body = {"messages": ASKED, "max_tokens": 3000, "stream": stream, "seed": 4, "temperature": 2}
+            if stream:
+                with running.client.stream("POST", CHAT, json=body) as answer:
+                    next(answer.iter_lines())
+            else:
+                with contextlib.suppress(httpx.ReadTimeout):
+                    running.client.post(CHAT, json=body, timeout=0.4)
+            wait_until(lambda: running.server.backend.depth() == (0, 0))
+        wait_until(lambda: len(list(traffic.requests(folder))) == before + 2)
+    *_, streamed, whole = traffic.requests(folder)
+    assert (streamed.outcome, whole.outcome) == ("disconnected", "disconnected")
+    assert max(streamed.new_tokens, whole.new_tokens) < 3000
+
+
+def test_rag_shows_earlier_cases_and_cites_them(home, serve_home, maker):
+    folder = home.workspace.data / "curated" / "aaaaaaaaaaaa-11111111"
+    folder.mkdir(parents=True)
+    examples = [maker.make_example(n, split, "summary") for split in ("train", "test") for n in range(4)]
+    write_examples(folder / EXAMPLES, examples)
+    (folder / MANIFEST).write_text("{}")
+    with serve_home(home, rag=True) as running:
+        asked = [{"role": "user", "content": examples[1].prompt}]
+        without = chat(running.client, asked).json()
+        found = chat(running.client, asked, rag=True, task="summary").json()
+        assert "citations" not in without["preceptor"]
+        cited = found["preceptor"]["citations"]
+        assert [c["number"] for c in cited] == [1, 2]
+        assert all(c["example_id"].startswith("train-summary-") and c["documents"] for c in cited)
+        assert found["usage"]["prompt_tokens"] > without["usage"]["prompt_tokens"] + 100
+        unknown = chat(running.client, asked, rag=True, task="differential")
+        assert unknown.status_code == 400 and "summary" in unknown.json()["error"]["message"]
+    row = traffic.find(home.workspace.serving / "traffic", found["id"])
+    assert (row.retrieved, row.task) == (2, "summary")

@@ -128,7 +128,7 @@ def sagemaker_files(code: Path) -> None:
 def azure_files(folder: Path, name: str) -> None:
     (folder / "code").mkdir()
     (folder / "code" / "score.py").write_text(_ANSWER.lstrip() + _AZURE, encoding="utf-8")
-    packages = [line for line in requirements().splitlines()]
+    packages = requirements().splitlines()
     environment = {
         "name": name,
         "channels": ["conda-forge"],
