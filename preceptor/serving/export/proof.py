@@ -18,8 +18,8 @@ QUESTIONS = (
 )
 ANSWER_TOKENS, TOP = 24, 5
 # The largest difference of a logit, as a share of the range of all, that a number format is allowed. Rounding: bfloat16
-# keeps 8 bits, float16 11, Q8_0 8 with a scale for 32 weights; the errors of the layers add up.
-TOLERANCES = {"float32": 1e-3, "float16": 0.01, "bfloat16": 0.05, "f32": 1e-3, "f16": 0.01, "q8_0": 0.05}
+# keeps 8 bits, float16 11, Q8_0 7 and a sign for the largest of 32 weights, fewer for the others; the errors of the layers add up.
+TOLERANCES = {"float32": 1e-3, "float16": 0.01, "bfloat16": 0.05, "f32": 1e-3, "f16": 0.01, "q8_0": 0.1}
 
 
 def expectations(model: ArmModel) -> list[dict[str, Any]]:
