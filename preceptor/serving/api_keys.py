@@ -88,7 +88,7 @@ class ApiKeys:
         matches = hmac.compare_digest(_hash(parts[-1]), known.sha256 if known else _hash(""))
         return known if known and matches and not known.revoked else None
 
-    def _change(self, change) -> dict[str, ApiKey]:  # type: ignore[no-untyped-def]
+    def _change(self, change) -> dict[str, ApiKey]:
         make_private_folder(self.folder)
         busy = PreceptorError(f"Another process is changing {self._path}; run this again.")
         with exclusive(self.folder / "keys.lock", busy, patience=10):

@@ -109,7 +109,7 @@ _TYPES |= {"bool | None": "INTEGER", "int | None": "INTEGER", "float | None": "R
 
 
 def _columns(kind: type) -> str:
-    return ", ".join(f"{f.name} {_TYPES[str(f.type)]}" for f in fields(kind))  # type: ignore[arg-type]
+    return ", ".join(f"{f.name} {_TYPES[str(f.type)]}" for f in fields(kind))
 
 
 _SCHEMA = f"""
