@@ -519,6 +519,70 @@ class ReviewSettings(_Section):
     overlap: float = Field(default=0.3, ge=0, le=1)  # share of the cases that two people judge
 
 
+class ServingLabels(_Section):
+    """What a request may say of its case in `metadata`; anything else is counted as `other`, so that no text gets in."""
+
+    note_type: tuple[str, ...] = (
+        "admission note", "consultation", "dialogue", "discharge summary", "hospital course", "operative report",
+        "progress note", "radiology report", "referral", "session note",
+    )  # fmt: skip
+    specialty: tuple[str, ...] = (
+        "behavioral health", "cardiology", "emergency", "internal medicine", "neurology", "oncology", "orthopaedics",
+        "paediatrics", "primary care", "radiology", "surgery",
+    )  # fmt: skip
+    language: tuple[str, ...] = ("de", "en", "es", "fr", "it", "nl", "pt", "zh")
+    sex: tuple[str, ...] = ("female", "male")
+    age_band: tuple[str, ...] = ("0-17", "18-39", "40-64", "65-79", "80+")
+
+
+class ServingSettings(_Section):
+    """Of `preceptor serve`; docs/serving.md."""
+
+    host: str = "127.0.0.1"  # another address is refused without API keys
+    port: int = Field(default=8080, ge=0, le=65535)  # 0: any free one
+    backend: Literal["auto", "transformers", "vllm"] = (
+        "auto"  # auto: vLLM where there is a GPU and it is installed
+    )
+    adapters: Literal["merged", "attached"] = (
+        "merged"  # merged answers as evaluated; attached shares all of the base
+    )
+    rows: int = Field(default=8, ge=1)  # answers that are written together
+    queue: int = Field(default=64, ge=1)  # requests that may wait; one more is turned away
+    queue_seconds: float = Field(default=30.0, gt=0)  # the longest wait before a request is turned away
+    max_seconds: float = Field(default=300.0, gt=0)  # for one answer, the wait included
+    max_new_tokens: int = Field(default=512, ge=1)  # the most that a request may ask for
+    max_prompt_tokens: int = Field(default=3072, ge=1)
+    max_body_kb: int = Field(default=512, ge=1)
+    requests_per_minute: int = Field(default=120, ge=1)  # of one key, unless the key says otherwise
+    follow_seconds: float = Field(default=2.0, gt=0)  # between two looks at the alias
+    rag_documents: int = Field(default=2, ge=1, le=10)
+    transcripts: bool = True  # prompts and answers go to the vault, encrypted
+    keep_transcripts_days: int = Field(default=30, ge=1)
+    keep_traffic_days: int = Field(default=730, ge=1)
+    labels: ServingLabels = ServingLabels()
+
+
+class ExportTarget(_Section):
+    """A place bundles are taken to. A bundle holds what was learned from de-identified notes, so it is amber."""
+
+    where: Literal["on-premises", "cloud"] = "on-premises"
+    zone: Literal["green", "amber"] = "green"  # amber: weights trained on de-identified text may go there
+    region: str = ""
+    baa: Agreement | None = None
+
+
+class ExportSettings(_Section):
+    """Which kind of bundle may be made for which place; docs/export.md."""
+
+    targets: dict[
+        Literal["hf", "gguf", "vllm-bundle", "ollama-bundle", "sagemaker", "azureml"], ExportTarget
+    ] = Field(
+        default_factory=lambda: {
+            kind: ExportTarget(zone="amber") for kind in ("hf", "gguf", "vllm-bundle", "ollama-bundle")
+        }
+    )  # sagemaker and azureml: none until whoever answers for the data opens them
+
+
 class MonitoringSettings(_Section):
     retrain_cron: str = "0 3 1 * *"  # 03:00 on the first of the month
     champion_max_age_days: int = 180
@@ -581,6 +645,8 @@ class Settings(_Section):
     notifications: NotificationSettings = NotificationSettings()
     review: ReviewSettings = ReviewSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
+    serving: ServingSettings = ServingSettings()
+    export: ExportSettings = ExportSettings()
 
 
 class Workspace:
@@ -599,6 +665,7 @@ class Workspace:
         self.release = self.home / "release"
         self.review = self.home / "review"
         self.monitoring = self.home / "monitoring"
+        self.serving = self.home / "serving"
 
     @property
     def dagster_home(self) -> Path:

@@ -29,6 +29,8 @@ COMMANDS = {
     "evaluate": ("preceptor.cli.evaluate", "evaluate", "Score arms on the same cases."),
     "advise": ("preceptor.cli.advise", "advise", "Prompt, RAG or fine-tuning; a service or machines."),
     "release": ("preceptor.cli.release", "release", "Versions: approve, promote, roll back, verify."),
+    "serve": ("preceptor.cli.serve", "serve", "An OpenAI-compatible server for the champion."),
+    "export": ("preceptor.cli.export", "export", "A deployment bundle of a version, with its proof."),
     "monitor": ("preceptor.cli.monitor", "monitor", "Drift, and what it would trigger."),
     "lineage": ("preceptor.cli.lineage", "lineage", "From a model to its documents, and back."),
     "forget": ("preceptor.cli.forget", "forget", "Erase a patient."),

@@ -76,10 +76,11 @@ def load_model(model: ArmModel, dtype: str) -> LoadedModel:
         ) from None
     loaded = loaded.to(getattr(torch, dtype)).to("cuda" if torch.cuda.is_available() else "cpu").eval()
     tokenizer = load_tokenizer(model)
-    return LoadedModel(loaded, tokenizer, _end_ids(loaded, tokenizer), whole)
+    return LoadedModel(loaded, tokenizer, end_ids(loaded, tokenizer), whole)
 
 
-def _end_ids(model: Any, tokenizer: Any) -> frozenset[int]:
+def end_ids(model: Any, tokenizer: Any) -> frozenset[int]:
+    """The tokens that end an answer: what the checkpoint's generation configuration and its tokenizer say."""
     configured = getattr(model.generation_config, "eos_token_id", None)
     ids = configured if isinstance(configured, list) else [configured]
     return frozenset(i for i in (*ids, tokenizer.eos_token_id) if i is not None)

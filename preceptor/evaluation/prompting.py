@@ -44,7 +44,7 @@ def encode(tokenizer: Any, question: Question, limit: int) -> EncodedPrompt:
     instructions stand at the beginning and conclusions at the end. Raises `PreceptorError` if the limit
     leaves no room at all.
     """
-    clean = _without_control_tokens(tokenizer)
+    clean = without_control_tokens(tokenizer)
     prompt = clean(question.prompt)
     examples = [(clean(ask), clean(answer)) for ask, answer in question.examples]
     retrieved = [clean(text) for text in (*question.retrieved, *question.references)]
@@ -104,7 +104,7 @@ def _chat(tokenizer: Any, examples: Sequence[tuple[str, str]], prompt: str) -> l
     return list(tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False))
 
 
-def _without_control_tokens(tokenizer: Any) -> Callable[[str], str]:
+def without_control_tokens(tokenizer: Any) -> Callable[[str], str]:
     """Break up strings such as `<|im_end|>`: written in a document, they would end the user's turn."""
     tokens = [token for token in tokenizer.all_special_tokens if len(token) > 1]
 

@@ -32,12 +32,12 @@ def merge(base: Path, adapter: Path, out: Path, on_progress: Progress = silent) 
 
     if out.exists():
         raise UsageError(f"{out} is there already; a merge does not write over anything.")
-    changes = _changes(adapter)
+    changes = changes_of(adapter)
     used: set[str] = set()
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    shards = _shards(base)
+    shards = shards_of(base)
     for number, shard in enumerate(shards):
         on_progress(number, len(shards))
         tensors = {}
@@ -107,7 +107,8 @@ def check(base: Path, adapter: Path, merged: Path) -> dict[str, float]:
     return {"largest_difference": largest, "same_first_choice": float(same)}
 
 
-def _shards(base: Path) -> list[Path]:
+def shards_of(base: Path) -> list[Path]:
+    """The files of a checkpoint's weights. Raises `UsageError` if it has none in safetensors."""
     index = base / _INDEX
     if index.exists():
         names = sorted(set(json.loads(index.read_text())["weight_map"].values()))
@@ -128,7 +129,7 @@ def _rest(base: Path, adapter: Path, out: Path) -> None:
             shutil.copy(file, out / file.name)
 
 
-def _changes(adapter: Path) -> dict[str, Change]:
+def changes_of(adapter: Path) -> dict[str, Change]:
     """What the adapter does to each weight of the base that it touches, by the weight's name."""
     from safetensors.torch import load_file
 

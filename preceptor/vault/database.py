@@ -10,11 +10,14 @@ from pathlib import Path
 _PATIENCE = 60.0  # seconds that one process waits for another's transaction
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Open the file, making it if it is not there. SQLite gives its -wal and -shm the same mode."""
+def connect(path: Path, any_thread: bool = False) -> sqlite3.Connection:
+    """Open the file, making it if it is not there. SQLite gives its -wal and -shm the same mode.
+
+    `any_thread`: other threads may use it too; the caller keeps them apart.
+    """
     if not path.exists():
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
-    db = sqlite3.connect(path, isolation_level=None, timeout=_PATIENCE)
+    db = sqlite3.connect(path, isolation_level=None, timeout=_PATIENCE, check_same_thread=not any_thread)
     try:
         _use_write_ahead_log(db)
     except BaseException:

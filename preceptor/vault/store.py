@@ -14,7 +14,7 @@ import hmac
 import json
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +28,7 @@ from preceptor.vault.database import connect
 from preceptor.vault.errors import Problem, VaultError
 from preceptor.vault.keyring import Secrets
 from preceptor.vault.sealing import key_id, seal, unseal, unwrap_key, wrap_key
+from preceptor.vault.transcripts import Transcripts
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS patients (
@@ -277,7 +278,13 @@ class Vault:
                 f"Patient {patient_ref} is erased, but another process still reads the vault, so that the key's old "
                 f"place in {self.folder / 'vault.db-wal'} is not overwritten yet. Erase again when it has ended."
             )
+        with closing(self.transcripts()) as transcripts:
+            transcripts.erase(patient_ref)
         return len(documents)
+
+    def transcripts(self) -> Transcripts:
+        """What production was asked and answered; the caller closes it, and notes why it reads (`note`)."""
+        return Transcripts(self.folder, self._secrets)
 
     def rewrap_keys(self, new: bytes) -> int:
         """Wrap every patient's key with `new`, all or none; return how many. Documents stay as they are.
@@ -542,6 +549,8 @@ class Vault:
             yield from _problem(ref, "document", self._document)
         for (mac,) in self._db.execute("SELECT file_mac FROM quarantine ORDER BY 1").fetchall():
             yield from _problem(mac, "quarantine", self._quarantined)
+        with closing(self.transcripts()) as transcripts:
+            yield from transcripts.verify()
 
     def _quarantined(self, file_mac: str) -> bytes:
         batch, rule, sealed = self._db.execute(
