@@ -29,6 +29,7 @@ from preceptor.release.gates import GateDecision, GateReason
 from preceptor.release.promotion import promote
 from preceptor.release.registry import tracking_of
 from preceptor.release.signatures import approve
+from preceptor.release.standing import Validity
 from preceptor.release.store import open_store
 from preceptor.serving.follower import Plan
 from preceptor.serving.running import Server, uvicorn_server
@@ -61,7 +62,7 @@ def home_with_champion(folder: Path, model: str) -> Workspace:
     passed = GateDecision(True, (GateReason("cases", True, 0.0, 0, "a measurement, no candidate"),))
     info = submit(tracking, store, "preceptor", None, adapter, bundle, passed, actor="benchmark")
     approve(tracking, store, info.ref, as_user="measurer", password=PASSWORD, reason="a measurement")
-    promote(tracking, store, info.ref, required=1, actor="benchmark")
+    promote(tracking, store, info.ref, required=1, validity=Validity(""), actor="benchmark")
     store.close()
     return ours
 

@@ -57,6 +57,7 @@ class RollbackConfig(dg.Config):
 @quiet
 def roll_back(context: dg.OpExecutionContext, config: RollbackConfig, workspace: WorkspaceResource) -> None:
     from preceptor.release.promotion import rollback as go_back
+    from preceptor.release.stage import validity
 
     settings = workspace.settings().release
     with workspace.record() as record:
@@ -65,6 +66,7 @@ def roll_back(context: dg.OpExecutionContext, config: RollbackConfig, workspace:
             record,
             settings.model_name,
             required=settings.required_approvals,
+            validity=validity(workspace.settings()),
             actor=f"run:{context.run_id}",
             reason=config.reason,
         )

@@ -16,7 +16,7 @@ SHOWN_CODES = 25  # of the table in the page; report.json has all
 
 def probe(material: Material) -> dict[str, Any] | None:
     """Return `arms` (arm -> `coding_facts`), over all coding tasks together; None without a coding case."""
-    arms = {}
+    arms: dict[str, dict[str, Any]] = {}
     for arm, predictions in material.by_arm.items():
         rows = [p for p in predictions if primary(p.case.task) == "code_f1"]
         if not rows:

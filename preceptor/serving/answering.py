@@ -35,7 +35,9 @@ class Answering:
         self.key_id = self.alias = self.outcome = self.text = self.prompt = self.patient_id = ""
         self.status, self.tokens, self.first_token = 0, 0, 0.0
         self.stream = False
-        self.labels = dict.fromkeys(("task", "note_type", "specialty", "language", "sex", "age_band"), "")
+        self.labels: dict[str, Any] = dict.fromkeys(
+            ("task", "note_type", "specialty", "language", "sex", "age_band"), ""
+        )
         self.loaded: Loaded | None = None
         self.ask: Ask | None = None
         self.again: ChatRequest | TextRequest | None = None
@@ -201,7 +203,7 @@ class Answering:
         return self._chunk({"delta": {"content": text}} if self._endpoint == "chat" else {"text": text})
 
     def end(self) -> dict[str, Any]:
-        body = {"delta": {}} if self._endpoint == "chat" else {"text": ""}
+        body: dict[str, Any] = {"delta": {}} if self._endpoint == "chat" else {"text": ""}
         return self._chunk(body, self.outcome)
 
     def usage(self) -> dict[str, Any]:

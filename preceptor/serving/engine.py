@@ -88,7 +88,7 @@ class Engine:
                 taken = self._next()
             if taken:
                 lane, job = taken
-                self._guarded(lane, lambda lane=lane, job=job: lane.read(job), job)  # type: ignore[misc]
+                self._guarded(lane, lambda lane=lane, job=job: lane.read(job), job)
             for _, lane in lanes:
                 self._guarded(lane, lane.step)
 
@@ -112,7 +112,7 @@ class Engine:
         return found
 
     @staticmethod
-    def _guarded(lane: Lane, work, job: Job | None = None) -> None:  # type: ignore[no-untyped-def]
+    def _guarded(lane: Lane, work, job: Job | None = None) -> None:
         """A failure (out of memory, say) ends the answers that were being written, not the server."""
         try:
             work()

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from preceptor.consent import unusable_patients
-from preceptor.evaluation.retrieval import CaseIndex, usable
+from preceptor.evaluation.retrieval import usable
+from preceptor.evaluation.search import CaseSearch
 from preceptor.records import Example
 from preceptor.settings import Settings, Workspace
 from preceptor.tables import EXAMPLES, read_examples
@@ -39,9 +40,9 @@ class Cases:
 
     def __init__(self, examples: list[Example]) -> None:
         self._by_task = {
-            task: [e for e in examples if e.task == task] for task in sorted({e.task for e in examples})
+            task: CaseSearch([e for e in examples if e.task == task])
+            for task in sorted({e.task for e in examples})
         }
-        self._indexes = {task: CaseIndex(found, task) for task, found in self._by_task.items()}
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -49,12 +50,11 @@ class Cases:
 
     def nearest(self, task: str, prompt: str, count: int) -> list[Citation]:
         """The cases of a task that are most like a prompt; `task` must be one of `tasks`."""
-        index, examples = self._indexes[task], self._by_task[task]
-        found = index.nearest(prompt, count)
-        places = [index.texts.index(text) for text in found]
+        search = self._by_task[task]
+        asked = Example("request", task, "test", "", (), prompt, "", "")
         return [
-            Citation(number, examples[at].example_id, examples[at].document_refs, text)
-            for number, (at, text) in enumerate(zip(places, found, strict=True), start=1)
+            Citation(number, found.example_id, found.document_refs, search.text(found))
+            for number, found in enumerate(search.nearest(asked, count), start=1)
         ]
 
 

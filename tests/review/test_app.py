@@ -20,7 +20,7 @@ from preceptor.settings import Settings, Workspace
 from preceptor.tables import EXAMPLES, write_examples, write_rows
 from preceptor.vault import open_vault
 from preceptor.versions import latest, make_version, write_atomic
-from tests.release.conftest import PASSED, PASSWORD, bundle
+from tests.release.conftest import PASSED, PASSWORD, VALIDITY, bundle
 
 CASES = [f"summary-{n}" for n in range(6)]
 
@@ -158,7 +158,9 @@ def test_from_sign_in_over_a_judgement_to_a_promoted_version(house, browser, tok
     (event,) = store.events(kinds=("approved",))
     assert (event.payload["meaning"], event.payload["printed_name"]) == ("approved", "Dr Approver")
     assert set(event.payload["shown"]) == {"version", "report.html", "report.json"}
-    done = promotion.promote(tracking_of(house.workspace), store, "preceptor/1", required=1, actor="test")
+    done = promotion.promote(
+        tracking_of(house.workspace), store, "preceptor/1", required=1, validity=VALIDITY, actor="test"
+    )
     assert done.champion == "preceptor/1" and store.verify() == []
     store.close()
     vault = open_vault(house.workspace)

@@ -15,7 +15,6 @@ import pytest
 from preceptor.models.sources import checkpoint_digest
 from preceptor.release import users
 from preceptor.release.candidates import submit
-from preceptor.release.gates import GateDecision, GateReason
 from preceptor.release.mlflow_client import reaching
 from preceptor.release.promotion import promote
 from preceptor.release.registry import CANDIDATE, set_alias, tracking_of
@@ -23,9 +22,9 @@ from preceptor.release.signatures import approve
 from preceptor.release.store import open_store
 from preceptor.settings import ServingSettings, Settings, Workspace
 from preceptor.versions import write_atomic
+from tests.release.conftest import PASSED, VALIDITY
 
 PASSWORD = "correct horse battery"
-PASSED = GateDecision(True, (GateReason("cases", True, 12.0, 10, "12 test cases, at least 10 needed"),))
 
 
 def _from_evaluation():
@@ -103,7 +102,7 @@ class Home:
 
     def crown(self, info) -> None:
         approve(self.tracking, self.store, info.ref, as_user="ana", password=PASSWORD, reason="good")
-        promote(self.tracking, self.store, info.ref, required=1, actor="test")
+        promote(self.tracking, self.store, info.ref, required=1, validity=VALIDITY, actor="test")
 
     def candidate(self, info) -> None:
         set_alias(self.tracking, "preceptor", CANDIDATE, info.version)

@@ -149,10 +149,10 @@ def _read(
                 logits = logits[:, -width:][:, needed]
             logprobs = torch.log_softmax(logits.float(), dim=-1)
         place = {position: i for i, position in enumerate(needed)}
-        for row, ids in enumerate(batch):
-            for continuation in after[ids]:
-                first = len(ids) - len(continuation)
-                found[ids, continuation] = sum(
-                    float(logprobs[row, place[first + i], token]) for i, token in enumerate(continuation)
+        for at, read in enumerate(batch):
+            for continuation in after[read]:
+                first = len(read) - len(continuation)
+                found[read, continuation] = sum(
+                    float(logprobs[at, place[first + i], token]) for i, token in enumerate(continuation)
                 )
     return found

@@ -50,7 +50,7 @@ def run_benchmarks(
         )
         return [a.text for a in answer_all(used[role], asked, generation, answers, on_progress).answers]
 
-    facts = probe(Material([], [], {}, used, settings, dtype, ask, on_progress, cache))
+    facts = probe(Material([], [], {}, used, settings, dtype, ask, on_progress, cache=cache))
     if facts is None:
         raise UsageError("No benchmark is named: name some by --benchmark, or in evaluation.benchmarks.")
     report = {
