@@ -5,14 +5,16 @@ from __future__ import annotations
 import io
 import json
 import sqlite3
+from dataclasses import replace
 
 import pytest
 
 from preceptor.cli import main
 from preceptor.release.candidates import submit
 from preceptor.release.registry import tracking_of
+from preceptor.release.stage import validity
 from preceptor.release.store import open_store
-from preceptor.settings import Workspace
+from preceptor.settings import Workspace, load_settings
 
 from .conftest import PASSED, PASSWORD, bundle
 
@@ -25,11 +27,12 @@ def place(tmp_path_factory):
     workspace.mlflow.mkdir()
     workspace.keys.mkdir()
     store = open_store(workspace)
+    decision = replace(PASSED, policy=validity(load_settings()).policy)
     model = home / "weights"
     model.mkdir()
     for weights in "ab":
         (model / "adapter.bin").write_text(weights)
-        submit(tracking_of(workspace), store, "preceptor", None, model, bundle(), PASSED, actor="test")
+        submit(tracking_of(workspace), store, "preceptor", None, model, bundle(), decision, actor="test")
     store.close()
     return home
 
