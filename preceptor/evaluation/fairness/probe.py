@@ -34,7 +34,7 @@ def fairness(material: Material) -> dict[str, Any] | None:
             mine = [r for r, i in zip(rows, inside, strict=True) if i]
             patients = len({r.patient for r in mine})
             others = len({r.patient for r, i in zip(rows, inside, strict=True) if not i})
-            row = {
+            row: dict[str, Any] = {
                 "field": field,
                 "group": group,
                 "cases": len(mine),
