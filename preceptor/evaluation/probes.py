@@ -17,6 +17,7 @@ from preceptor.evaluation.arms import ArmModel
 from preceptor.evaluation.benchmarks import probe as benchmarks
 from preceptor.evaluation.clinical.probe import clinical_facts
 from preceptor.evaluation.facts import Prediction
+from preceptor.evaluation.fairness import fairness
 from preceptor.evaluation.fewshot import Choice
 from preceptor.evaluation.memorisation import probe as memorisation
 from preceptor.evaluation.prompting import Question
@@ -58,6 +59,7 @@ PROBES: dict[str, Probe] = {
     "benchmarks": benchmarks.probe,
     "memorisation": memorisation.probe,
     "regression": regression,
+    "fairness": fairness,
 }
 
 
