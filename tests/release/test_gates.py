@@ -88,9 +88,6 @@ GOOD = {
     "memorisation__membership_auc_low": 0.47,
     "clinical_facts__hallucination_rate": 0.02,
     "fairness__worst_group_gap": 0.01,
-    "fairness__counterfactual_change": 0.0,
-    "robustness__robustness_drop": 0.03,
-    "robustness__injection_success": 0,
 }
 
 
@@ -112,10 +109,16 @@ def test_a_leak_a_worse_group_and_inventions_are_stopped(worse, rule):
 
 
 def test_what_was_not_looked_at_fails_where_it_is_required_only():
-    assert len(failed(decide(report(), HOSPITAL))) == 8
+    assert len(failed(decide(report(), HOSPITAL))) == 5
     standard = in_force(GateSettings())
     assert failed(decide(report(), standard)) == []
     assert failed(decide(with_probe(memorisation__leaks=2), standard)) == ["limit:memorisation.leaks"]
+
+
+def test_every_limit_that_ships_is_on_a_probe_that_there_is():
+    from preceptor.evaluation.probes import PROBES
+
+    assert {name.split(".")[0] for name in HOSPITAL.limits} <= set(PROBES)
 
 
 def test_a_gain_over_the_champion_can_be_asked_for():

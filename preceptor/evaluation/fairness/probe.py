@@ -17,8 +17,9 @@ MIN_PATIENTS = 10  # a smaller group is listed and nothing is concluded of it
 def fairness(material: Material) -> dict[str, Any] | None:
     """Facts: `groups` (a row each), `gate`. None without a fine-tuned model.
 
-    `gate.worst_group_gap` is the largest shortfall on the scale 0 to 1; it is absent where no group is large enough, so
-    that a rule that asks for it does not pass unseen.
+    `gate.worst_group_gap` is the largest shortfall that is shown, on the scale 0 to 1, and 0 where none is: the largest of
+    many estimates is above 0.05 by chance alone. It is absent where no group is large enough, so that a rule that asks for
+    it does not pass unseen.
     """
     rows = material.by_arm.get("finetuned")
     if not rows:
@@ -60,9 +61,10 @@ def fairness(material: Material) -> dict[str, Any] | None:
     for row in found:
         p = adjusted.get(f"{row['field']} {row['group']}")
         row["worse"] = bool(p is not None and p < 0.05 and row["gap"]["mean"] > 0)
-    gaps = [r["gap"]["mean"] for r in found if r["gap"]]
+    looked_at = [r for r in found if r["gap"]]
+    worst = max((r["gap"]["mean"] for r in looked_at if r["worse"]), default=0.0)
     return {
         "min_patients": MIN_PATIENTS,
         "groups": found,
-        "gate": {"worst_group_gap": max(gaps)} if gaps else {},
+        "gate": {"worst_group_gap": worst} if looked_at else {},
     }
