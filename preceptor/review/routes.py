@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from preceptor.release.store import ROLES
-from preceptor.review import pages, release_pages
+from preceptor.review import example_pages, pages, release_pages
 
 ANYONE: frozenset[str] | None = None  # signed in or not
 EVERYBODY = frozenset(ROLES)  # who is signed in
@@ -37,6 +37,9 @@ ROUTES = (
     Page("POST", "/comparisons/{id}/cases/{case}", JUDGES, pages.judge),
     Page("POST", "/comparisons/{id}/undo", JUDGES, pages.undo),
     Page("POST", "/comparisons/{id}/close", LEADS, pages.close),
+    Page("GET", "/examples", JUDGES, example_pages.examples),
+    Page("GET", "/examples/{id}", JUDGES, example_pages.example),
+    Page("POST", "/examples/{id}", JUDGES, example_pages.decide),
     Page("GET", "/releases", EVERYBODY, release_pages.releases),
     Page("GET", "/releases/{name}/{version}", EVERYBODY, release_pages.release),
     Page("GET", "/releases/{name}/{version}/report", EVERYBODY, release_pages.report),

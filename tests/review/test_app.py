@@ -7,6 +7,7 @@ import re
 import pytest
 from starlette.testclient import TestClient
 
+from preceptor.curation import reviews
 from preceptor.records import Example
 from preceptor.release import promotion, users
 from preceptor.release.candidates import submit
@@ -255,3 +256,38 @@ def test_alpha_of_the_published_example():
     for level, published in (("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849)):
         assert krippendorff_alpha(units, level) == pytest.approx(published, abs=0.0005)
     assert krippendorff_alpha([[1, 1], [1, 1]], "ordinal") is None
+
+
+def test_an_example_is_corrected_by_signature_and_the_next_one_comes(house, signed_in, token_of):
+    client, _ = signed_in("reviewer-1")
+    listed = client.get("/examples")
+    assert f"{len(CASES)} of {len(CASES)}" in listed.text and "The visit" not in listed.text
+    page = client.get("/examples/summary-2")
+    assert "The visit &lt;summary-2&gt;" in page.text
+    form = {
+        "form_token": token_of(page),
+        "seen": re.search(r'name="seen" value="(\w+)"', page.text)[1],
+        "verdict": "correct",
+        "answer": "A better\r\nreference",
+        "password": PASSWORD,
+    }
+    assert client.post("/examples/summary-2", data=form | {"password": "wrong"}).status_code == 409
+    assert client.post("/examples/summary-2", data=form | {"seen": "0"}).status_code == 400
+    assert client.post("/examples/summary-2", data=form | {"verdict": "burn"}).status_code == 400
+    assert client.post("/examples/summary-2", data=form | {"answer": "ref"}).status_code == 400  # unchanged
+    leaking = client.post("/examples/summary-2", data=form | {"answer": "Call 415-555-0134"})
+    assert leaking.status_code == 400 and "phi-suspected" in leaking.text and "0134" not in leaking.text
+    done = client.post("/examples/summary-2", data=form)
+    assert done.status_code == 303 and done.headers["location"].startswith("/examples/summary-")
+    assert not done.headers["location"].endswith("-2")
+    assert f"{len(CASES) - 1} of {len(CASES)}" in client.get("/examples").text
+    store = open_store(house.workspace)
+    said = reviews.decisions(store, house.workspace.data)
+    assert store.verify() == []
+    store.close()
+    (review,) = [review for of_case in said.values() for review in of_case]
+    assert (review.reviewer, review.verdict, review.answer) == (
+        "reviewer-1",
+        "correct",
+        "A better\nreference",
+    )

@@ -150,9 +150,9 @@ def _read(
             logprobs = torch.log_softmax(logits.float(), dim=-1)
         place = {position: i for i, position in enumerate(needed)}
         for at, read in enumerate(batch):
-            for continuation in after[read]:
-                first = len(read) - len(continuation)
-                found[read, continuation] = sum(
-                    float(logprobs[at, place[first + i], token]) for i, token in enumerate(continuation)
+            for choice in after[read]:
+                first = len(read) - len(choice)
+                found[read, choice] = sum(
+                    float(logprobs[at, place[first + i], token]) for i, token in enumerate(choice)
                 )
     return found
