@@ -51,7 +51,9 @@ class Cases:
     def nearest(self, task: str, prompt: str, count: int) -> list[Citation]:
         """The cases of a task that are most like a prompt; `task` must be one of `tasks`."""
         search = self._by_task[task]
-        asked = Example("request", task, "test", "", (), prompt, "", "")
+        asked = Example(
+            "request", task, "test", patient_ref="", document_refs=(), specialty="", prompt=prompt, answer=""
+        )
         return [
             Citation(number, found.example_id, found.document_refs, search.text(found))
             for number, found in enumerate(search.nearest(asked, count), start=1)
