@@ -2,53 +2,28 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from preceptor.deid.tagger.meanings import meaning_rows, vectors
 from preceptor.errors import UsageError
+from preceptor.sif import Matrix, Sif, words
 
-Matrix = npt.NDArray[np.float32]
 Embed = Callable[[Sequence[str]], Matrix]
-_WORD = re.compile(r"[^\W\d_]+")
-_FREQUENT = 1e-3  # a word this frequent weighs half: `a` of the paper
-_FEW = 16  # texts; of fewer nobody can say what they share
 _LONGEST = 256  # tokens that a model reads of a text; sentence models are trained on short ones
 
 
 class WordVectors:
-    """The mean of a text's word vectors, frequent words weighing less and what all texts share taken away (SIF: Arora, Liang &
-    Ma 2017). The vectors are those of de-identification's tagger; `corpus` says what is frequent and what is shared."""
+    """Means of word vectors (`preceptor.sif`); `corpus` says what is frequent and what is shared."""
 
     def __init__(self, corpus: Sequence[str]) -> None:
-        self._vectors = vectors()
-        self._row = cache(lambda word: meaning_rows(word)[0])
-        self._counts = Counter(word for text in corpus for word in _WORD.findall(text.lower()))
-        self._total = max(1, self._counts.total())
-        means = np.stack([self._mean(text) for text in corpus])
-        _, directions = np.linalg.eigh((means.T @ means).astype(np.float64))
-        self._shared = directions[:, -1] if len(corpus) >= _FEW else np.zeros(means.shape[1])
+        self._sif = Sif([words(text) for text in corpus])
 
     def __call__(self, texts: Sequence[str]) -> Matrix:
         """Return (texts, 64); a text without a known word is zeros."""
-        means = np.stack([self._mean(text) for text in texts])
-        return _units(means - np.outer(means @ self._shared, self._shared))
-
-    def _mean(self, text: str) -> Matrix:
-        found = _WORD.findall(text.lower())
-        if not found:
-            return np.zeros(self._vectors.shape[1], np.float32)
-        counts = np.array([self._counts.get(word, 1) for word in found], np.float32)
-        weights = _FREQUENT / (_FREQUENT + counts / self._total)
-        rows = self._vectors[[self._row(word) for word in found]]
-        return np.asarray(weights @ rows / len(found), np.float32)
+        return self._sif.units([words(text) for text in texts])
 
 
 class EncoderModel:
@@ -76,7 +51,8 @@ class EncoderModel:
             for text in texts:  # one by one: no padding, which some models take for text
                 ids = self._tokenizer(text or " ", truncation=True, max_length=_LONGEST, return_tensors="pt")
                 found.append(self._model(**ids).last_hidden_state[0].mean(dim=0).float().numpy())
-        return _units(np.stack(found))
+        rows = np.stack(found)
+        return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9), np.float32)
 
 
 def embedder(folder: Path | None) -> Callable[[Sequence[str]], Embed]:
@@ -85,8 +61,3 @@ def embedder(folder: Path | None) -> Callable[[Sequence[str]], Embed]:
         return WordVectors
     model = EncoderModel(folder)
     return lambda corpus: model
-
-
-def _units(rows: npt.NDArray[Any]) -> Matrix:
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.maximum(norms, 1e-9), np.float32)
