@@ -176,21 +176,14 @@ def synthetic_examples_gate(workspace: WorkspaceResource) -> dg.AssetCheckResult
 def evaluation_gate(workspace: WorkspaceResource) -> dg.AssetCheckResult:
     import json
 
-    from preceptor.release.gates import decide
-    from preceptor.release.policy import in_force
-    from preceptor.release.stage import present_champion
+    from preceptor.release.stage import gate_for, present_champion
     from preceptor.versions import newest
 
     settings = workspace.settings()
     version = newest(workspace.workspace().reports, "evaluation")
     report = json.loads((version.path / "report.json").read_text(encoding="utf-8"))
     champion = present_champion(workspace.tracking(), settings)
-    contender = (
-        champion.ref
-        if champion and champion.data.get("model") != version.manifest["inputs"]["model"]
-        else None
-    )
-    decision = decide(report, in_force(settings.gates), contender)
+    decision = gate_for(settings, champion, version.manifest["inputs"]["model"])(report)
     return dg.AssetCheckResult(
         passed=decision.passed,
         severity=dg.AssetCheckSeverity.WARN,

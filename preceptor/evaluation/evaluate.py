@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from preceptor.errors import PreceptorError, UsageError
 from preceptor.evaluation import VERSION
@@ -35,6 +35,12 @@ from preceptor.versions import MANIFEST, file_sha256, write_atomic
 PREDICTIONS, REPORT_JSON, REPORT_HTML = "predictions.parquet", "report.json", "report.html"
 
 
+class Decision(Protocol):
+    """What a gate says, as release knows it."""
+
+    def facts(self) -> dict[str, Any]: ...
+
+
 def evaluate(
     dataset: Path | None,
     models: Mapping[str, ArmModel],
@@ -43,7 +49,7 @@ def evaluate(
     out: Path,
     on_progress: Progress = silent,
     cases: Sequence[Example] | None = None,
-    gate: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None,
+    gate: Callable[[Mapping[str, Any]], Decision] | None = None,
 ) -> dict[str, Any]:
     """Score the arms of `settings.arms` on the test cases of a curated data set and return the facts, in
     brief.
@@ -66,7 +72,7 @@ def evaluate(
     answers = AnswerCache(cache)
 
     def ask(role: str, asked: Sequence[Question], progress: Progress = on_progress) -> list[str]:
-        generation = _generation(settings, dtype)
+        generation = GenerationSettings.of(settings, dtype)
         return [a.text for a in answer_all(models[role], asked, generation, answers, progress).answers]
 
     choice = None
@@ -103,7 +109,7 @@ def evaluate(
         "notes": _notes(arms, chosen, train) + _remote_notes(used),
     }
     report["headline"] = {arm: facts["headline"] for arm, facts in report["arms"].items()}
-    report["gate"] = gate(report) if gate and "finetuned" in arms else None
+    report["gate"] = gate(report).facts() if gate and "finetuned" in arms else None
     report["verdict"] = verdict(report)
     report["wall_seconds"] = round(time.monotonic() - started, 1)
 
@@ -178,7 +184,7 @@ def _run_arms(
     passages: Sequence[Passage],
 ) -> dict[str, list[Prediction]]:
     """Answer and score; the arms of one model share its batches, so that it is loaded once and places stay full."""
-    generation = _generation(settings, dtype)
+    generation = GenerationSettings.of(settings, dtype)
     found: dict[str, list[Prediction]] = {}
     total, before = len(arms) * len(cases), 0
     for role in dict.fromkeys(ARMS[arm][0] for arm in arms):
@@ -219,15 +225,6 @@ def _run_arms(
                     )
                 )
     return {arm: found[arm] for arm in arms}
-
-
-def _generation(settings: EvaluationSettings, dtype: str) -> GenerationSettings:
-    return GenerationSettings(
-        rows=settings.batch_size,
-        max_new_tokens=settings.max_new_tokens,
-        max_prompt_tokens=settings.max_prompt_tokens,
-        dtype=dtype,
-    )
 
 
 def _notes(arms: Sequence[str], cases: Sequence[Example], train: Sequence[Example]) -> list[str]:

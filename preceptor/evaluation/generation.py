@@ -18,6 +18,7 @@ from preceptor.versions import digest
 
 if TYPE_CHECKING:
     from preceptor.evaluation.arms import ArmModel
+    from preceptor.settings import EvaluationSettings
 
 GENERATION = 1  # raised whenever the same tokens could be answered differently; part of every answer's key
 
@@ -30,6 +31,11 @@ class GenerationSettings:
     max_new_tokens: int
     max_prompt_tokens: int
     dtype: str
+
+    @classmethod
+    def of(cls, settings: EvaluationSettings, dtype: str) -> GenerationSettings:
+        """As the settings of an evaluation have it."""
+        return cls(settings.batch_size, settings.max_new_tokens, settings.max_prompt_tokens, dtype)
 
 
 @dataclass(frozen=True, slots=True)

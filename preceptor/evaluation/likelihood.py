@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LIKELIHOOD = 1  # raised whenever the same tokens could come out otherwise; part of every kept one's key
 BATCH_TOKENS = 2048  # of a batch, padding included: their logits over 50,000 words are 200 MB in bfloat16
-_SHARD = 256  # continuations that a kill may cost
+_SHARD = 64  # continuations that a kill may cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +51,27 @@ def likelihoods(
     model: ArmModel,
     items: Sequence[Continuation],
     dtype: str,
-    kept: Path,
+    kept: Path | None,
     on_progress: Progress = silent,
 ) -> list[Likelihood]:
-    """Return the likelihood of every item, in their order. Those found before stand in the folder `kept` and cost nothing.
+    """Return the likelihood of every item, in their order. Those found before stand in the folder `kept` and cost nothing;
+    with None nothing is kept.
 
     The model is loaded, in `dtype`, only if one is missing. What is kept are numbers under hashes, no text. Raises `PreceptorError`
     if the model cannot be loaded.
     """
     keys = [digest([LIKELIHOOD, model.digest, dtype, item.context, item.target]) for item in items]
-    known = _kept(kept, frozenset(keys))
+    known = _kept(kept, frozenset(keys)) if kept else {}
     missing = {key: item for key, item in zip(keys, items, strict=True) if key not in known}
     on_progress(len(items) - len(missing), len(items))
     if missing:
         names, fresh = list(missing), dict[str, Likelihood]()
 
         def keep() -> None:
-            lines = (json.dumps([k, f.log_probabilities, _flags(f)]) for k, f in fresh.items())
-            write_atomic(kept / f"{digest(sorted(fresh))[:24]}.jsonl", "".join(f"{line}\n" for line in lines))
+            if kept:
+                lines = (json.dumps([k, f.log_probabilities, _flags(f)]) for k, f in fresh.items())
+                shard = kept / f"{digest(sorted(fresh))[:24]}.jsonl"
+                write_atomic(shard, "".join(f"{line}\n" for line in lines))
             known.update(fresh)
             fresh.clear()
 

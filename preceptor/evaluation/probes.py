@@ -46,6 +46,11 @@ class Material:
     choice: Choice | None = None  # of the arm `fewshot`
     cache: Path | None = None  # where what was computed is kept for the next time
 
+    @property
+    def likelihoods(self) -> Path | None:
+        """Where likelihoods are kept; None: nowhere."""
+        return self.cache / "likelihoods" if self.cache else None
+
 
 Probe = Callable[[Material], dict[str, Any] | None]
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from preceptor.consent import require_usable
 from preceptor.evaluation import VERSION
 from preceptor.evaluation.arms import ArmModel
-from preceptor.evaluation.evaluate import evaluate
+from preceptor.evaluation.evaluate import Decision, evaluate
 from preceptor.evaluation.regression import set_digest
 from preceptor.evaluation.remote import Remote
 from preceptor.models import ResolvedModel
@@ -40,7 +40,7 @@ def evaluate_newest(
     base: ResolvedModel,
     champion: Incumbent | None,
     on_progress: Progress = silent,
-    gate: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None,
+    gate: Callable[[Mapping[str, Any]], Decision] | None = None,
     policy: str = "none",
 ) -> DatasetVersion:
     """Evaluate the newest model on the test split of the data it was made from; the same inputs are one evaluation.

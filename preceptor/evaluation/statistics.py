@@ -66,9 +66,9 @@ def macro_mean(
     if len(people) < 2:
         return Estimate(mean, *bounds, 1.0, len(values), len(people))
     drawn = _bootstrap(sums, counts, samples, np.random.default_rng(seed))
-    low, high = _expanded_percentiles(drawn, len(people))
+    low, high = expanded_percentiles(drawn, len(people))
     low, high = max(bounds[0], min(low, mean)), min(bounds[1], max(high, mean))
-    return Estimate(mean, low, high, _p_value(drawn, len(people)), len(values), len(people))
+    return Estimate(mean, low, high, p_value(drawn, len(people)), len(values), len(people))
 
 
 def paired_difference(
@@ -103,7 +103,7 @@ def _bootstrap(sums: np.ndarray, counts: np.ndarray, samples: int, rng: np.rando
     return np.concatenate(kept)[:samples]
 
 
-def _expanded_percentiles(drawn: np.ndarray, people: int) -> tuple[float, float]:
+def expanded_percentiles(drawn: np.ndarray, people: int) -> tuple[float, float]:
     import numpy as np
     from scipy.stats import norm, t
 
@@ -111,7 +111,7 @@ def _expanded_percentiles(drawn: np.ndarray, people: int) -> tuple[float, float]
     return float(np.quantile(drawn, tail)), float(np.quantile(drawn, 1 - tail))
 
 
-def _p_value(drawn: np.ndarray, people: int) -> float:
+def p_value(drawn: np.ndarray, people: int) -> float:
     """Invert the expanded interval: the level at which it would touch 0."""
     from scipy.stats import norm, t
 

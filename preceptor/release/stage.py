@@ -60,9 +60,7 @@ def submit_newest(
     if evaluation.manifest["inputs"]["model"] != model.name:
         raise PreceptorError("The newest model has no evaluation yet: run the evaluation, or the whole job.")
     report = json.loads((evaluation.path / "report.json").read_text(encoding="utf-8"))
-    champion = present_champion(tracking, settings)
-    contender = champion.ref if champion and champion.data.get("model") != model.name else None
-    decision = decide(report, in_force(settings.gates), contender)
+    decision = gate_for(settings, present_champion(tracking, settings), model.name)(report)
     info = submit(
         tracking,
         store,
@@ -78,10 +76,11 @@ def submit_newest(
 
 def gate_for(
     settings: Settings, champion: VersionInfo | None, model: str
-) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-    """What decides on the report of `model`, a version's name, as `submit_newest` will."""
+) -> Callable[[Mapping[str, Any]], GateDecision]:
+    """What decides on the report of `model`, a version's name: in the report, in the UI, and at registration. The champion
+    is not held against itself."""
     contender = champion.ref if champion and champion.data.get("model") != model else None
-    return lambda report: decide(report, in_force(settings.gates), contender).facts()
+    return lambda report: decide(report, in_force(settings.gates), contender)
 
 
 def validity(settings: Settings) -> Validity:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,7 +13,7 @@ from preceptor.errors import UsageError
 from preceptor.evaluation.benchmarks.catalogue import chosen, load_benchmarks
 from preceptor.evaluation.benchmarks.data import load_items
 from preceptor.evaluation.benchmarks.items import items_of
-from preceptor.evaluation.benchmarks.likelihood import LikelihoodCache, Ranked, rank_all
+from preceptor.evaluation.benchmarks.likelihood import Ranked, rank_all
 
 ANSWERS = ("yes", "no", "maybe")
 ROWS = [
@@ -44,15 +45,8 @@ def items(folder):
     return load_items("pubmedqa", load_benchmarks()["pubmedqa"], folder)
 
 
-def ranked(model, items, cache=None, rows=4):
-    return rank_all(
-        model,
-        [item.prompt for item in items],
-        ANSWERS,
-        rows=rows,
-        dtype="float32",
-        cache=LikelihoodCache(cache),
-    )
+def ranked(model, items, kept=None):
+    return rank_all(model, [item.prompt for item in items], ANSWERS, dtype="float32", kept=kept)
 
 
 def test_the_prompt_and_the_right_answer(items):
@@ -80,33 +74,49 @@ def test_likelihoods_are_those_of_one_sequence_at_a_time(base, items):
 
 def test_what_was_computed_is_not_computed_again(base, items, tmp_path, monkeypatch):
     first = ranked(base, items[:5], tmp_path)
-    monkeypatch.setattr(
-        "preceptor.evaluation.benchmarks.likelihood.load_model", lambda *_: pytest.fail("loaded again")
-    )
+    monkeypatch.setattr("preceptor.evaluation.likelihood.load_model", lambda *_: pytest.fail("loaded again"))
     assert ranked(base, items[:5], tmp_path) == first
 
 
 def test_a_run_that_was_killed_keeps_what_it_had(base, items, tmp_path, monkeypatch):
-    from preceptor.evaluation.benchmarks import likelihood
+    from preceptor.evaluation import likelihood
 
-    monkeypatch.setattr(likelihood, "KEEP_EVERY", 3)
-    whole, asked = likelihood.rank, []
+    monkeypatch.setattr(likelihood, "_SHARD", 9)
+    whole, read = likelihood.log_likelihoods, []
 
-    def dying(loaded, prompts, *more):
-        if len(asked) == 3:
-            raise KeyboardInterrupt
-        asked.extend(prompts)
-        return whole(loaded, prompts, *more)
+    def dying(loaded, asked, *more):
+        for found in whole(loaded, asked, *more):
+            if len(read) == 20:
+                raise KeyboardInterrupt
+            read.append(found)
+            yield found
 
-    monkeypatch.setattr(likelihood, "rank", dying)
+    monkeypatch.setattr(likelihood, "log_likelihoods", dying)
     with pytest.raises(KeyboardInterrupt):
         ranked(base, items, tmp_path)
     left = []
-    monkeypatch.setattr(likelihood, "rank", lambda a, p, *m: left.extend(p) or whole(a, p, *m))
+    monkeypatch.setattr(
+        likelihood, "log_likelihoods", lambda m, asked, *more: left.extend(asked) or whole(m, asked, *more)
+    )
     resumed = ranked(base, items, tmp_path)
-    assert len(left) == 6
-    monkeypatch.setattr(likelihood, "rank", whole)
+    assert len(left) == 3 * len(items) - 18  # two shards of nine were whole
+    monkeypatch.setattr(likelihood, "log_likelihoods", whole)
     assert [r.best() for r in resumed] == [r.best() for r in ranked(base, items)]
+
+
+def test_what_is_too_long_loses_its_beginning(base, items, monkeypatch):
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(base.path)
+    config.max_position_embeddings = 40
+    monkeypatch.setattr(AutoConfig, "from_pretrained", lambda *_, **__: config)
+    asked = []
+    monkeypatch.setattr(
+        "preceptor.evaluation.benchmarks.likelihood.likelihoods",
+        lambda model, found, *_: asked.extend(found) or [SimpleNamespace(total=-1.0)] * len(found),
+    )
+    assert all(r.cut for r in ranked(base, items[:1]))
+    assert {len(i.context) + len(i.target) for i in asked} == {41}  # the last token is not read
 
 
 def test_normalised_by_characters():

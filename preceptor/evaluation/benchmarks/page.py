@@ -45,9 +45,7 @@ def run_benchmarks(
     answers = AnswerCache(cache)
 
     def ask(role: str, asked: Sequence[Question]) -> list[str]:
-        generation = GenerationSettings(
-            settings.batch_size, settings.max_new_tokens, settings.max_prompt_tokens, dtype
-        )
+        generation = GenerationSettings.of(settings, dtype)
         return [a.text for a in answer_all(used[role], asked, generation, answers, on_progress).answers]
 
     facts = probe(Material([], [], {}, used, settings, dtype, ask, on_progress, cache=cache))

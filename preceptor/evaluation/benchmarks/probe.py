@@ -11,7 +11,7 @@ from preceptor.evaluation.arms import ARMS
 from preceptor.evaluation.benchmarks.catalogue import Benchmark, chosen, citation
 from preceptor.evaluation.benchmarks.data import load_items
 from preceptor.evaluation.benchmarks.items import Item, content
-from preceptor.evaluation.benchmarks.likelihood import LikelihoodCache, Ranked, rank_all
+from preceptor.evaluation.benchmarks.likelihood import Ranked, rank_all
 from preceptor.evaluation.calibration import calibration, probabilities
 from preceptor.evaluation.mcnemar import mcnemar
 from preceptor.evaluation.overlap import rouge
@@ -37,10 +37,7 @@ def probe(material: Material) -> dict[str, Any] | None:
         return None
     data = data_of(settings)
     roles = [role for role in ROLES if role in settings.arms and role in material.models]
-    cache = LikelihoodCache(material.cache / "likelihoods" if material.cache else None)
-    facts = {
-        name: _facts(benchmark, data[name], roles, material, cache) for name, benchmark in benchmarks.items()
-    }
+    facts = {name: _facts(benchmark, data[name], roles, material) for name, benchmark in benchmarks.items()}
     _correct([c for one in facts.values() for c in one["comparisons"].values()])
     gate = {
         f"{name} {role} {one['measure']}": arm["mean"]
@@ -64,7 +61,6 @@ def _facts(
     items: Sequence[Item],
     roles: Sequence[str],
     material: Material,
-    cache: LikelihoodCache,
 ) -> dict[str, Any]:
     arms: dict[str, Any] = {}
     scores: dict[str, list[float]] = {}
@@ -82,9 +78,8 @@ def _facts(
                 model,
                 [item.prompt for item in items],
                 benchmark.choices,
-                rows=material.settings.batch_size,
                 dtype=material.dtype,
-                cache=cache,
+                kept=material.likelihoods,
                 on_progress=material.on_progress,
             )
             arm, scores[role] = choice_facts(items, benchmark.choices, ranked)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from preceptor.evaluation.statistics import Estimate, _expanded_percentiles, _p_value
+from preceptor.evaluation.statistics import Estimate, expanded_percentiles, p_value
 
 
 def shortfall(
@@ -46,7 +46,7 @@ def shortfall(
         return None
     drawn = np.einsum("sp,pti->sti", weights, sums)[whole] / held[whole]
     differences = (drawn[:, :, 0] - drawn[:, :, 1]).mean(axis=1)
-    low, high = _expanded_percentiles(differences, len(people))
+    low, high = expanded_percentiles(differences, len(people))
     return Estimate(
-        found, min(low, found), max(high, found), _p_value(differences, len(people)), len(rows), len(people)
+        found, min(low, found), max(high, found), p_value(differences, len(people)), len(rows), len(people)
     )

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from preceptor import canaries
@@ -50,21 +48,19 @@ def probe(material: Material) -> dict[str, Any] | None:
     if material.settings.memorisation.examples == 0:
         facts["notes"].append("No attack was made: evaluation.memorisation.examples is 0.")
         return facts
-    with TemporaryDirectory() as nowhere:
-        kept = material.cache / "likelihoods-by-token" if material.cache else Path(nowhere)
-        attacks = _Attacks(material, tuned, base, kept)
-        for part in (attacks.exposure(planted), attacks.on_examples()):
-            facts["gate"] |= part.pop("gate", {})
-            facts["notes"] += part.pop("notes", [])
-            facts |= part
+    attacks = _Attacks(material, tuned, base)
+    for part in (attacks.exposure(planted), attacks.on_examples()):
+        facts["gate"] |= part.pop("gate", {})
+        facts["notes"] += part.pop("notes", [])
+        facts |= part
     return facts
 
 
 class _Attacks:
-    """The attacks on one model, with the likelihoods of both models kept in a folder."""
+    """The attacks on one model, the other for comparison."""
 
-    def __init__(self, material: Material, tuned: ArmModel, base: ArmModel, kept: Path) -> None:
-        self.material, self.models, self.kept = material, {"finetuned": tuned, "base": base}, kept
+    def __init__(self, material: Material, tuned: ArmModel, base: ArmModel) -> None:
+        self.material, self.models = material, {"finetuned": tuned, "base": base}
         self.settings = material.settings.memorisation
         self.tokenizer = load_tokenizer(tuned)
         told = (tuned.adapter or tuned.path) / "training.json"
@@ -162,7 +158,7 @@ class _Attacks:
 
     def _likelihoods(self, items: Sequence[Continuation]) -> dict[str, list[Likelihood]]:
         return {
-            role: likelihoods(model, items, self.material.dtype, self.kept)
+            role: likelihoods(model, items, self.material.dtype, self.material.likelihoods)
             for role, model in self.models.items()
         }
 
