@@ -8,6 +8,7 @@ from preceptor.curation import reviews
 from preceptor.curation.reviewed import Verdict, shown
 from preceptor.errors import UsageError
 from preceptor.records import Example, PatientRecord
+from preceptor.review.files import unchanged
 from preceptor.review.pages import proved
 from preceptor.review.visit import Visit
 from preceptor.versions import latest
@@ -58,7 +59,7 @@ def _newest(visit: Visit) -> tuple[str, list[Example]]:
     from preceptor.tables import EXAMPLES, read_examples
 
     version = latest(visit.house.workspace.data, STAGE)
-    return (version.name, read_examples(version.path / EXAMPLES)) if version else ("", [])
+    return (version.name, unchanged(read_examples, version.path / EXAMPLES)) if version else ("", [])
 
 
 def _open(visit: Visit, found: list[Example]) -> list[Example]:

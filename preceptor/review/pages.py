@@ -11,6 +11,7 @@ from urllib.parse import quote
 from preceptor.errors import UsageError
 from preceptor.release import users
 from preceptor.review import comparisons
+from preceptor.review.files import unchanged
 from preceptor.review.visit import Visit
 from preceptor.versions import DatasetVersion, latest, load
 
@@ -176,12 +177,11 @@ def _evaluation(visit: Visit, name: str) -> DatasetVersion:
 def _predictions(evaluation: DatasetVersion) -> list[dict[str, Any]]:
     from preceptor.tables import read_rows
 
-    path = evaluation.path / "predictions.parquet"
-    return read_rows(path) if path.exists() else []
+    return unchanged(read_rows, evaluation.path / "predictions.parquet")
 
 
 def _examples(visit: Visit, evaluation: DatasetVersion) -> dict[str, Any]:
     from preceptor.tables import EXAMPLES, read_examples
 
     path = visit.house.workspace.data / "curated" / evaluation.manifest["inputs"]["curated"] / EXAMPLES
-    return {e.example_id: e for e in read_examples(path)} if path.exists() else {}
+    return {e.example_id: e for e in unchanged(read_examples, path)}
