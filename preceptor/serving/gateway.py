@@ -281,8 +281,8 @@ class Gateway:
         return JSONResponse(facts, status_code=200 if ready else 503)
 
     def _admitted(self, request: Request, scope: str | None) -> ApiKey | None:
-        """The key of a request. Without any key in use only this machine may ask, by its own name (a page of the web in a
-        browser here cannot: DNS rebinding)."""
+        """The key of a request. As long as no key was ever made only this machine may ask, by its own name (a page of the web
+        in a browser here cannot: DNS rebinding)."""
         if not self.keys.in_use():
             if not is_loopback(f"http://{request.headers.get('host', '')}"):
                 raise Refusal(403, "host_not_allowed", "Without API keys only localhost is answered.")

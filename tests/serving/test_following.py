@@ -117,6 +117,10 @@ def test_keys_have_scopes_and_are_revoked_at_once(own, serve_home):
         assert ask("/v1/completions", prompt="a", max_tokens=1) == 403
         assert running.client.get("/metrics", headers={"authorization": f"Bearer {sent}"}).status_code == 403
         keys.revoke(key.id)
+        assert ask() == 401
+        assert (
+            running.client.post(CHAT, json=body()).status_code == 401
+        )  # the last one is gone: nobody comes in
         keys.add("other")
         assert ask() == 401
 
