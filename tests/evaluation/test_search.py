@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from preceptor.errors import UsageError
@@ -10,7 +12,7 @@ from preceptor.evaluation.citations import cited, unmarked, wrong
 from preceptor.evaluation.loading import load_tokenizer
 from preceptor.evaluation.prompting import Question, encode
 from preceptor.evaluation.references import cut, read_passages
-from preceptor.evaluation.search import PassageSearch, fused
+from preceptor.evaluation.search import CaseSearch, PassageSearch, fused
 from preceptor.settings import EvaluationSettings
 
 
@@ -54,3 +56,15 @@ def test_marks_count_only_for_what_was_shown():
     said = "Oedema [2], fever [2], cough [7]."
     assert cited(said, ["a", "b"]) == ("b",) and wrong(said, ["a", "b"]) == 1
     assert unmarked(said, ["a", "b"]) == "Oedema, fever, cough [7]." and unmarked(said, []) == said
+
+
+def test_nothing_of_the_cases_own_patient_or_documents_is_shown(example_maker):
+    train = [example_maker(n, "train", "summary") for n in range(4)]
+    asked = example_maker(9, "test", "summary")
+    search = CaseSearch(train)
+    nearest = search.nearest(asked, 4)
+    assert len(nearest) == 4
+    own = replace(asked, patient_ref=nearest[0].patient_ref)
+    assert nearest[0] not in search.nearest(own, 4) and len(search.nearest(own, 4)) < 4
+    shared = replace(asked, document_refs=nearest[1].document_refs)
+    assert nearest[1] not in search.nearest(shared, 4)
