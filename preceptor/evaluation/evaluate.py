@@ -75,15 +75,24 @@ def evaluate(
         generation = GenerationSettings.of(settings, dtype)
         return [a.text for a in answer_all(models[role], asked, generation, answers, progress).answers]
 
-    choice = None
+    choice, total, tried = None, len(arms) * len(chosen), 0
+
+    def try_prompts(asked: Sequence[Question]) -> list[str]:
+        nonlocal tried
+        tried = len(asked)
+        return ask("base", asked, lambda done, _: on_progress(done, tried + total))
+
     if "fewshot" in arms:
         validation = usable([e for e in examples if e.split == "validation"], chosen, "validation")
         tasks = sorted({case.task for case in chosen})
-        choice = choose(train, validation, tasks, settings, lambda asked: ask("base", asked, silent))
+        choice = choose(train, validation, tasks, settings, try_prompts)
     retrieving = any(arm.endswith("rag") for arm in arms)
     texts = settings.reference_texts if retrieving else ""
     passages = read_passages(resolve_path(texts)) if texts else []
-    by_arm = _run_arms(arms, models, chosen, train, settings, answers, dtype, on_progress, choice, passages)
+    by_arm = _run_arms(
+        arms, models, chosen, train, settings, answers, dtype,
+        lambda done, _: on_progress(tried + done, tried + total), choice, passages,
+    )  # fmt: skip
     material = Material(
         chosen, train, by_arm, models, settings, dtype, ask, on_progress, choice=choice, cache=cache
     )

@@ -48,7 +48,11 @@ def test_every_arm_with_a_model_answers_the_same_test_cases(finished, dataset):
     for arm in arms:
         assert sorted(row["example_id"] for row in rows if row["arm"] == arm) == tested
     assert [s["arm"] for s in facts["skipped"]] == ["champion"]
-    assert ticks[-1] == (5 * len(tested), 5 * len(tested)) and ticks == sorted(ticks)
+    choice = json.loads((folder / "out" / "report.json").read_text())["probes"]["fewshot_choice"]["tasks"]
+    tried = sum(len(task["candidates"]) * len(task["cases"]) for task in choice.values())
+    whole = tried + 5 * len(tested)
+    assert tried and ticks[-1] == (whole, whole) and ticks == sorted(ticks)
+    assert {total for _, total in ticks} == {whole}
 
 
 def test_the_report_holds_what_gates_and_cards_read(finished):
