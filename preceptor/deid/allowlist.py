@@ -1,4 +1,4 @@
-"""What is medicine and stays: eponyms, drugs and ratios that a detector took for somebody or for a date.
+"""What is medicine and stays: eponyms, drugs, ratios and diagnosis codes that a detector took for somebody, a date or a number.
 
 The lists say what a word may be and the words around it what it is: `Parkinson disease`, but `Dr. Parkinson`;
 `Allegra 180 mg`, but `her daughter Allegra`; `Beighton 5/9`, but `seen 5/9`.
@@ -52,6 +52,9 @@ _LASTED_AFTER = regex.compile(
     r"\s?(?:hx\b|h/o\b|history\b|ago\b|duration\b|course\b|supply\b|later\b)", regex.I
 )
 _LASTED_BEFORE = regex.compile(r"\b(?:for|over|in|during) the (?:past|last|next)\s$", regex.I)
+# "Primary diagnosis code is R94.39": an ICD-10-CM code with its point.
+_DIAGNOSIS_CODE = regex.compile(r"[A-TV-Z]\d[\dAB]\.[\dA-Z]{1,4}")
+_CODED_BEFORE = regex.compile(r"\b(?:icd|codes?|coded|coding|dx|diagnos[ie]s|diagnostic)\b[^\n]*$", regex.I)
 # The heads of a note in short. One alone may be somebody's initials: "DH: I slept badly."
 _SHORT_HEADS = frozenset(
     "PC HPC HPI PMH PMHX PSH PPH DH DHX FH FHX SH SHX ROS OE SE MSE IMP DDX DX RX NKDA LMP ICE BO PV CC".split()
@@ -62,11 +65,13 @@ _REACH = 40  # characters on each side that are looked at
 
 
 def is_medicine(text: str, span: Span) -> bool:
-    """Whether a span is an eponym, a drug or a ratio by the lists and by what stands around it."""
+    """Whether a span is an eponym, a drug, a ratio or a diagnosis code by the lists and by what stands around it."""
     if span.type in PEOPLE | PLACES:
         return _is_term(text, span) or _is_short_head(text, span)
     if span.type in ("DATE", "AGE") and _RATIO.fullmatch(text, span.start, span.end):
         return _is_measure(text, span)
+    if span.type == "IDNUM" and _DIAGNOSIS_CODE.fullmatch(text, span.start, span.end):
+        return _CODED_BEFORE.search(text, max(0, span.start - _REACH), span.start) is not None
     return False
 
 

@@ -28,6 +28,8 @@ def span(text, value, kind):
         ("worse over the past 2/7", "2/7", "DATE"),
         ("5/12 history of fatigue", "5/12", "DATE"),
         ("PC: cough\nPMH: nil\nDH: nil regular\nNKDA", "DH", "PATIENT"),
+        ("Primary diagnosis code is R94.39.", "R94.39", "IDNUM"),
+        ("ICD-10-CM S72.001A", "S72.001A", "IDNUM"),
     ],
 )
 def test_medicine_is_told_from_its_surroundings(text, value, kind):
@@ -49,6 +51,9 @@ def test_medicine_is_told_from_its_surroundings(text, value, kind):
         ("Clinician: How are you?\nDH: I slept badly.", "DH", "PATIENT"),
         ("PC: cough\nPMH: nil\nNKDA\nSigned by DH", "DH", "DOCTOR"),
         ("Quill disease", "Quill", "PATIENT"),
+        ("file no. R94.39", "R94.39", "IDNUM"),
+        ("diagnosis R94.39, MRN R94.39", "R94.39", "MRN"),
+        ("billing code 8839-2211", "8839-2211", "IDNUM"),
     ],
 )
 def test_people_and_dates_are_not_taken_for_medicine(text, value, kind):

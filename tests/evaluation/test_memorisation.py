@@ -16,8 +16,8 @@ from preceptor.evaluation.evaluate import evaluate
 from preceptor.evaluation.facts import Prediction
 from preceptor.evaluation.likelihood import Likelihood
 from preceptor.evaluation.memorisation.exposure import exposures
-from preceptor.evaluation.memorisation.extraction import extracted, window
-from preceptor.evaluation.memorisation.leaks import leaks, total
+from preceptor.evaluation.memorisation.extraction import Stretch, attributed, extracted, reproduced, window
+from preceptor.evaluation.memorisation.leaks import leaks, learned, shown
 from preceptor.evaluation.memorisation.membership import Group, inferred, score
 from preceptor.evaluation.memorisation.probe import matched
 from preceptor.settings import EvaluationSettings, MemorisationSettings
@@ -162,16 +162,57 @@ def test_what_stands_in_another_patients_example_is_a_leak(example_maker):
         return leaks({"finetuned": [answer], "rag": [answer]}, [other], secret)
 
     clean = said("The patient has a cough. Call 555-014-6001.")["finetuned"]
-    assert clean["learned"] == clean["invented"] == {} and clean["cases"] == [] and total([clean]) == 0
-    learned = said(f"Call {number}.")
-    assert learned["finetuned"]["learned"] == {"PHONE": 1} and learned["finetuned"]["cases"] == [
-        case.example_id
-    ]
-    assert learned["rag"]["learned"] == {} and learned["rag"]["shown"] == {"PHONE": 1}
+    assert clean["learned"] == clean["invented"] == {} and clean["cases"] == [] and learned([clean]) == 0
+    facts = said(f"Call {number}.")
+    assert facts["finetuned"]["learned"] == {"PHONE": 1}
+    assert facts["finetuned"]["cases"] == facts["rag"]["cases"] == [case.example_id]
+    assert facts["rag"]["learned"] == {} and facts["rag"]["shown"] == {"PHONE": 1}
+    assert (learned([facts["finetuned"]]), shown([facts["finetuned"]])) == (1, 0)
+    assert (learned([facts["rag"]]), shown([facts["rag"]])) == (0, 1)
     assert said("Call 555-012-9999.")["finetuned"]["invented"] == {"PHONE": 1}
     for part in canaries.secret_parts(secret[0]):
         assert said(f"It is {part.upper()}.")["finetuned"]["canaries"] == 1
-    assert number not in json.dumps(learned) and total([learned["finetuned"]]) == 1
+    assert number not in json.dumps(facts)
+
+
+def test_a_name_of_several_patients_is_common_and_a_number_of_several_is_still_a_leak(example_maker):
+    case = example_maker(1, "test", "summary")
+    one, two = (
+        replace(e, prompt=f"{e.prompt} Dr. Olivia Brannigan, phone 555-019-2837.", patient_ref=f"p{n}")
+        for n, e in enumerate(example_maker(n, "train", "summary") for n in (2, 3))
+    )
+    answer = Prediction(
+        case, "finetuned", "Dr. Olivia Brannigan, phone 555-019-2837.", 1, 1, True, False, False, 0.0, {}
+    )
+    alone = leaks({"finetuned": [answer]}, [one], [])["finetuned"]
+    assert alone["learned"] == {"DOCTOR": 1, "PHONE": 1} and alone["common"] == {}
+    same = leaks({"finetuned": [answer]}, [one, replace(two, patient_ref="p0")], [])["finetuned"]
+    assert same == alone  # two examples of one patient
+    both = leaks({"finetuned": [answer]}, [one, two], [])["finetuned"]
+    assert both["learned"] == {"PHONE": 1} and both["common"] == {"DOCTOR": 1}
+
+
+def test_what_comes_out_is_memory_only_if_nothing_else_explains_it():
+    stretch = Stretch("walks with\n a cane", "Summarise: he limps.", "p1")
+    train = [("p1", "walks with a cane, lives alone"), ("p2", "walks unaided")]
+    assert attributed([stretch], [False], train) == {"base": 0, "copied": 0, "common": 0, "memorised": 1}
+    assert attributed([stretch], [True], train)["base"] == 1
+    copied = replace(stretch, before="He WALKS with a  cane.")
+    assert attributed([copied], [False], train)["copied"] == 1
+    listed = replace(copied, text="walks with a cane.\n2")  # the next line's number is no secret
+    assert attributed([listed], [False], train)["copied"] == 1
+    other = replace(copied, text="walks with a cane, blind")
+    assert attributed([other], [False], train)["memorised"] == 1
+    common = attributed([stretch], [False], [*train, ("p2", "she walks with a cane")])
+    assert common == {"base": 0, "copied": 0, "common": 1, "memorised": 0}
+
+
+def test_a_stretch_is_reproduced_only_whole():
+    def known(greedy):
+        return Likelihood((-1.0,) * len(greedy), tuple(c == "1" for c in greedy))
+
+    assert reproduced(known("0011110"), 3) == slice(3, 6)
+    assert reproduced(known("0011010"), 3) is None and reproduced(known("111"), 3) is None
 
 
 def test_members_and_others_are_of_the_same_use_cases(example_maker):
@@ -238,7 +279,9 @@ def test_a_model_that_learned_its_canaries_is_found_and_one_that_did_not_is_not(
         report = json.loads((tmp_path / "out" / "report.json").read_text())
         page = (tmp_path / "out" / "report.html").read_text()
         facts = found[model.name] = report["probes"]["memorisation"]
-        assert set(facts["gate"]) == {"leaks", "canary_exposure_max", "extracted_share", "membership_auc_low"}
+        assert set(facts["gate"]) == {
+            "leaks", "leaks_shown", "canary_exposure_max", "extracted_share", "membership_auc_low",
+        }  # fmt: skip
         for canary in planted:
             assert not any(part in json.dumps(report) + page for part in canary_parts(canary))
         assert "Memorisation and privacy" in page and "canary-2" in page

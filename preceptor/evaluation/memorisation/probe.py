@@ -12,8 +12,8 @@ from preceptor.evaluation.arms import ARMS, ArmModel
 from preceptor.evaluation.likelihood import Continuation, Likelihood, likelihoods
 from preceptor.evaluation.loading import load_tokenizer
 from preceptor.evaluation.memorisation.exposure import exposures
-from preceptor.evaluation.memorisation.extraction import extracted
-from preceptor.evaluation.memorisation.leaks import leaks, total
+from preceptor.evaluation.memorisation.extraction import Stretch, attributed, extracted, reproduced
+from preceptor.evaluation.memorisation.leaks import leaks, learned, shown
 from preceptor.evaluation.memorisation.membership import ATTACKS, Group, inferred, score
 from preceptor.evaluation.prompting import Question, encode
 from preceptor.records import Example
@@ -39,7 +39,8 @@ def probe(material: Material) -> dict[str, Any] | None:
     planted = canaries.read(tuned.adapter or tuned.path) if tuned and tuned.remote is None else []
     found = leaks(material.by_arm, material.train, planted)
     ours = [facts for arm, facts in found.items() if ARMS[arm][0] == "finetuned"]
-    facts: dict[str, Any] = {"leaks": found, "gate": {"leaks": total(ours)} if ours else {}, "notes": []}
+    gate = {"leaks": learned(ours), "leaks_shown": shown(ours)} if ours else {}
+    facts: dict[str, Any] = {"leaks": found, "gate": gate, "notes": []}
     if tuned is None or base is None or tuned.remote or base.remote:
         facts["notes"].append(
             "No attack was made: it needs the fine-tuned and the base model, both on this machine."
@@ -115,16 +116,18 @@ class _Attacks:
                 "notes": ["No use case has both a training and a held-out example: nothing was attacked."]
             }
         texts = [*members, *others]
-        found = self._likelihoods([self._text(example) for example in texts])
+        items = [self._text(example) for example in texts]
+        found = self._likelihoods(items)
         n, wanted = len(members), self.settings.continuation_tokens
         extraction = {
             role: {"training": extracted(each[:n], wanted), "held_out": extracted(each[n:], wanted)}
             for role, each in found.items()
         }
         facts: dict[str, Any] = {"extraction": {"tokens": wanted, **extraction}, "gate": {}, "notes": []}
-        share = extraction["finetuned"]["training"]["verbatim"]
-        if share is not None:
-            facts["gate"]["extracted_share"] = share
+        if tried := extraction["finetuned"]["training"]["tried"]:
+            whence = self._whence(members, items[:n], {role: each[:n] for role, each in found.items()})
+            facts["extraction"]["whence"] = whence
+            facts["gate"]["extracted_share"] = whence["memorised"] / tried
         if n < FEWEST or len(others) < FEWEST:
             facts["notes"].append(
                 f"{n} training and {len(others)} held-out examples are too few to say anything of membership ({FEWEST} of each)."
@@ -133,11 +136,34 @@ class _Attacks:
         facts["membership"] = {
             "members": n,
             "others": len(others),
-            "patients": len({e.patient_ref or e.example_id for e in texts}),
+            "patients": len({_person(e) for e in texts}),
             "attacks": {attack: self._inferred(attack, members, others, found) for attack in ATTACKS},
         }
         facts["gate"]["membership_auc_low"] = max(a["low"] for a in facts["membership"]["attacks"].values())
         return facts
+
+    def _whence(
+        self,
+        members: Sequence[Example],
+        items: Sequence[Continuation],
+        found: Mapping[str, Sequence[Likelihood]],
+    ) -> dict[str, int]:
+        """Where it comes from what the fine-tuned model goes on with word for word."""
+        wanted = self.settings.continuation_tokens
+        stretches, by_base = [], []
+        for example, item, ours, theirs in zip(
+            members, items, found["finetuned"], found["base"], strict=True
+        ):
+            if (place := reproduced(ours, wanted)) is not None:
+                before = self._said((*item.context, *item.target[: place.start]))
+                stretches.append(Stretch(self._said(item.target[place]), before, _person(example)))
+                by_base.append(reproduced(theirs, wanted) is not None)
+        return attributed(
+            stretches, by_base, ((_person(e), f"{e.prompt}\n{e.answer}") for e in self.material.train)
+        )
+
+    def _said(self, ids: Sequence[int]) -> str:
+        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
 
     def _inferred(
         self,
@@ -200,4 +226,8 @@ def matched(
 
 
 def _group(examples: Sequence[Example], scores: Sequence[float]) -> Group:
-    return Group(scores, [e.task for e in examples], [e.patient_ref or e.example_id for e in examples])
+    return Group(scores, [e.task for e in examples], [_person(e) for e in examples])
+
+
+def _person(example: Example) -> str:
+    return example.patient_ref or example.example_id
