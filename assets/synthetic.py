@@ -24,6 +24,7 @@ def synthetic_examples(
     synthetic for ever, filtered, capped in share, never in the test split."""
     from preceptor.consent import require_usable
     from preceptor.evaluation.stage import last_scores
+    from preceptor.providers.writing import Writer
     from preceptor.quality import require
     from preceptor.synthesis.stage import synthesize
     from preceptor.versions import newest
@@ -40,6 +41,7 @@ def synthetic_examples(
         workspace.base_model,
         last_scores(workspace.workspace()) if settings.synthesis.target_weak else None,
         progress(context, "candidates"),
+        lambda: Writer(workspace.workspace(), settings, curated),
     )
     facts = version.facts
     return dg.MaterializeResult(

@@ -86,7 +86,9 @@ def measured(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--home", type=Path, required=True, help="a workspace with curated data")
     parser.add_argument("--arm", default="base", choices=("base", "fewshot", "rag"))
     parser.add_argument("--model", default="smollm2-135m-instruct")

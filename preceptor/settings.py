@@ -240,7 +240,10 @@ class SufficiencySettings(_Section):
 
 
 class SynthesisSettings(_Section):
-    generator: Literal["local", "openai", "none"] = "local"
+    generator: Literal["local", "provider", "none"] = "local"
+    provider: str = (
+        ""  # a name of `providers`, for `provider`: its model writes, under the same policy as training there
+    )
     candidates: int = 12
     knowledge: int = (
         0  # problem lists in the terms of ICD-10-CM, for codes that training has few of; needs no model
@@ -253,11 +256,12 @@ class SynthesisSettings(_Section):
     max_share: float = 0.2  # of the training split
     max_new_tokens: int = 160
     batch_size: int = 6
-    endpoint: str | None = None  # an OpenAI-compatible server, for `openai`
-    endpoint_model: str | None = None
-    endpoint_allowed: bool = (
-        False  # set by whoever answers for a BAA or the premises; nothing is sent otherwise
-    )
+
+    @model_validator(mode="after")
+    def _names_its_provider(self) -> SynthesisSettings:
+        if (self.generator == "provider") != bool(self.provider):
+            raise ValueError("generator: provider and provider: NAME go together")
+        return self
 
 
 # As Kubernetes takes them: a name of an object, an amount such as 64Gi or 500m, a name of a variable.
@@ -368,12 +372,12 @@ class Agreement(_Section):
 
 
 class ProviderSettings(_Section):
-    """Somebody else's service that fine-tunes over an API like OpenAI's; docs/providers.md."""
+    """Somebody else's service that fine-tunes or writes over an API like OpenAI's; docs/providers.md."""
 
     base_url: str  # https://api.openai.com/v1, https://RESOURCE.openai.azure.com
     api: Literal["openai", "azure"] = "openai"
     api_version: str = ""  # of azure: the parameter api-version
-    model: str = Field(min_length=1)  # the one to fine-tune, as the provider calls it
+    model: str = Field(min_length=1)  # the one to fine-tune or to write, as the provider calls it
     deployment: str = ""  # azure: the name under which the fine-tuned model was deployed, to ask it
     key_env: VariableName  # the environment variable that holds the key; the key itself stands in no file
     region: str = Field(min_length=1)  # where this endpoint processes

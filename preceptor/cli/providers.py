@@ -1,13 +1,17 @@
-"""`preceptor providers`: fine-tuning by a provider, who approved what, and its jobs."""
+"""`preceptor providers`: fine-tuning and synthesis by a provider, who approved what, and its jobs."""
 
 from __future__ import annotations
 
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from preceptor.cli._common import columns, emit, json_option, settings, workspace
+
+if TYPE_CHECKING:
+    from preceptor.providers.policy import Sending, Writing
+    from preceptor.settings import Settings
 
 
 @click.group()
@@ -26,7 +30,7 @@ def list_(as_json: bool) -> None:
     found: list[dict[str, Any]] = []
     with closing(open_store(workspace(), given.vault)) as store:
         for name, provider in given.providers.items():
-            signed = approvals(store, name)
+            signed = [*approvals(store, name), *approvals(store, name, of_writing=True)]
             found.append(
                 {
                     "name": name,
@@ -53,23 +57,58 @@ def list_(as_json: bool) -> None:
 @click.option("--as", "as_user", required=True, metavar="USER", help="Who signs: a privacy officer.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @click.option("--reason", required=True, metavar="TEXT", help="Why; signed along. Name no patient.")
+@click.option(
+    "--for",
+    "purpose",
+    type=click.Choice(["training", "synthesis"]),
+    default="training",
+    show_default=True,
+    help="What is sent for: to be trained on and evaluated, or to be rewritten.",
+)
 @json_option
-def approve(name: str, as_user: str, password_stdin: bool, reason: str, as_json: bool) -> None:
-    """Sign that the newest data may be sent to NAME for one job, at the cost that is estimated, and its model be evaluated."""
+def approve(name: str, as_user: str, password_stdin: bool, reason: str, purpose: str, as_json: bool) -> None:
+    """Sign that the newest data may be sent to NAME, at the cost that is estimated: for one job of training and its evaluation, or
+    for synthesis."""
     from preceptor.cli.users import read_password
     from preceptor.providers import policy
-    from preceptor.providers.stage import plan
     from preceptor.release.store import open_store
 
     given = settings()
-    planned = plan(workspace(), given, name)
-    policy.require_terms(name, planned.settings)
+    sending = _writing(given, name) if purpose == "synthesis" else _training(given, name)
+    policy.require_terms(name, policy.provider_named(name, given))
     password = read_password(password_stdin, confirm=False)
     with closing(open_store(workspace(), given.vault)) as store:
-        event = policy.approve(store, planned.sending, as_user=as_user, password=password, reason=reason)
+        event = policy.approve(store, sending, as_user=as_user, password=password, reason=reason)
     facts = {"event": event.id, "by": event.actor, "at": event.at, **event.payload}
-    said = f"{event.actor} approved this (event {event.id}). Next: preceptor train --provider {name}"
-    emit(facts, as_json, lambda: f"{sending_table(planned.sending.facts())}\n\n{said}")
+    then = "preceptor run" if purpose == "synthesis" else f"preceptor train --provider {name}"
+    table = writing_table if purpose == "synthesis" else sending_table
+    said = f"{event.actor} approved this (event {event.id}). Next: {then}"
+    emit(facts, as_json, lambda: f"{table(sending.facts())}\n\n{said}")
+
+
+def _training(given: Settings, name: str) -> Sending:
+    from preceptor.providers.stage import plan
+
+    return plan(workspace(), given, name).sending
+
+
+def _writing(given: Settings, name: str) -> Writing:
+    from preceptor.consent import require_usable
+    from preceptor.errors import UsageError
+    from preceptor.providers.writing import plan
+    from preceptor.quality import require
+    from preceptor.versions import newest
+
+    if given.synthesis.provider != name:
+        raise UsageError(
+            f"synthesis.provider is {given.synthesis.provider or 'not set'}: set synthesis.generator to provider and "
+            f"synthesis.provider to {name} first, since what is signed is what these settings would send."
+        )
+    data = workspace().data
+    curated = newest(data, "curated")
+    require(data, "curated_examples", curated.name)
+    require_usable(workspace(), given.intake, [curated], "Sending to a provider")
+    return plan(given, curated)
 
 
 @providers.command()
@@ -149,6 +188,20 @@ def sending_table(found: dict[str, Any]) -> str:
         f"{found['test_cases']:,} test cases are asked of the tuned model when it is evaluated.",
     ]
     return "\n".join([*lines, *(f"Not yet: {refusal['text']}" for refusal in found.get("refused", ()))])
+
+
+def writing_table(found: dict[str, Any]) -> str:
+    """What would be rewritten, for people: counts and hashes only."""
+    from preceptor.providers.cost import said
+
+    return "\n".join(
+        [
+            f"{found['provider']}: {found['model']} at {found['endpoint']} ({found['region']})",
+            f"{found['candidates']:,} training examples of curated/{found['curated']}, each rewritten in at most "
+            f"{found['max_new_tokens']:,} tokens",
+            f"instruction {found['instruction'][:12]}, about {found['estimated_tokens']:,} tokens: {said(found['estimated_cost'])}",
+        ]
+    )
 
 
 def _price(name: str, given: Any, price_of: Any) -> Any:

@@ -63,8 +63,35 @@ class Sending:
 
 
 @dataclass(frozen=True, slots=True)
+class Writing:
+    """All that is signed before a provider's model may rewrite training examples: of the curated version `curated`, so many
+    `candidates`, asked with the instruction of SHA-256 `instruction`."""
+
+    provider: str
+    endpoint: str
+    api: str
+    model: str
+    region: str
+    curated: str
+    candidates: int
+    instruction: str
+    max_new_tokens: int
+    estimated_tokens: int
+    estimated_cost: float | None
+
+    def facts(self) -> dict[str, Any]:
+        """The same as a JSON-able mapping: counts and hashes, no text."""
+        return asdict(self)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 in hex over all of it."""
+        return digest(self.facts())
+
+
+@dataclass(frozen=True, slots=True)
 class Permit:
-    """That something may be sent to `endpoint`: files of these SHA-256, or the test cases of the version `curated`.
+    """That something may be sent to `endpoint`: files of these SHA-256, or examples of the version `curated`.
 
     `approval` is the number of the signed event that it rests on.
     """
@@ -140,23 +167,24 @@ def require_terms(name: str, provider: ProviderSettings, today: date | None = No
         raise refusal
 
 
-def approve(store: Store, sending: Sending, *, as_user: str, password: str, reason: str) -> Event:
-    """Sign that exactly this may be sent; one signature is for one job. Return the event.
+def approve(store: Store, sending: Sending | Writing, *, as_user: str, password: str, reason: str) -> Event:
+    """Sign that exactly this may be sent; for training one signature is for one job. Return the event.
 
     Raises `UsageError` without a reason, `NotAuthenticated`, and `GateRefused` for another role than privacy.
     """
     signer = entitled(store, as_user, password, MAY_APPROVE, "approve sending data to a provider", reason)
     payload = sending.facts() | {"sent": sending.digest, "role": signer.role, "reason": reason.strip()}
-    return store.append(APPROVED, _subject(sending.provider), signer.name, payload, signer.sign)
+    subject = _subject(sending.provider, isinstance(sending, Writing))
+    return store.append(APPROVED, subject, signer.name, payload, signer.sign)
 
 
-def approvals(store: Store, name: str) -> list[Event]:
-    """Approvals for a provider whose signatures hold and whose signers were privacy officers. Raises `RecordBroken`."""
+def approvals(store: Store, name: str, *, of_writing: bool = False) -> list[Event]:
+    """Approvals for a provider, to train and evaluate or else to write, whose signatures hold and whose signers were privacy officers. Raises `RecordBroken`."""
     store.require_intact()
     known = store.people()
     return [
         event
-        for event in store.events(subject=_subject(name), kinds=(APPROVED,))
+        for event in store.events(subject=_subject(name, of_writing), kinds=(APPROVED,))
         if (person := known.get(event.actor)) is not None
         and person.may_sign(event, MAY_APPROVE)
         and signature_holds(event, person.public_key)
@@ -213,6 +241,21 @@ def permit_answers(store: Store, name: str, provider: ProviderSettings, curated:
     )
 
 
+def permit_writing(store: Store, provider: ProviderSettings, writing: Writing) -> Permit:
+    """The permit to have the provider's model rewrite what `writing` says. Raises `PolicyRefused`."""
+    name = writing.provider
+    require_terms(name, provider)
+    for event in reversed(approvals(store, name, of_writing=True)):
+        if event.payload["sent"] == writing.digest:
+            return Permit(provider.base_url, event.id, curated=writing.curated)
+    raise PolicyRefused(
+        "writing-not-approved",
+        f"Nothing was sent to {provider.base_url}: no privacy officer has approved that it rewrites {writing.candidates} examples "
+        f"of curated/{writing.curated} (rule writing-not-approved). 'preceptor providers approve {name} --for synthesis --as USER "
+        "--reason TEXT' shows what would be sent, and signs.",
+    )
+
+
 def is_loopback(url: str) -> bool:
     """Whether an address is of this machine, where nothing leaves."""
     host = urlsplit(url).hostname or ""
@@ -222,5 +265,5 @@ def is_loopback(url: str) -> bool:
         return False
 
 
-def _subject(name: str) -> str:
-    return f"provider/{name}"
+def _subject(name: str, of_writing: bool) -> str:
+    return f"provider/{name}/synthesis" if of_writing else f"provider/{name}"

@@ -1,12 +1,11 @@
-"""Language models that write, behind one interface: this machine's model, or an OpenAI-compatible server."""
+"""Language models that write, behind one interface: this machine's model, or one at a provider."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
-from preceptor.errors import GateRefused, PreceptorError, UsageError
+from preceptor.errors import UsageError
 from preceptor.settings import SynthesisSettings
 from preceptor.synthesis.checkpoint import Checkpoint
 
@@ -20,26 +19,21 @@ class Generator(Protocol):
     def generate(self, prompts: Sequence[str], seed: int) -> list[str]: ...
 
 
-def make_generator(settings: SynthesisSettings, base: Callable[[], Checkpoint]) -> Generator | None:
+def make_generator(
+    settings: SynthesisSettings, base: Callable[[], Checkpoint], provider: Callable[[], Generator] | None
+) -> Generator | None:
     """Return the generator that the settings name; None for `none`.
 
-    `base` brings the base model here, and is called only for `local`. Raises `GateRefused` for a server that nobody
-    has allowed: training data may not leave the machine by default.
+    `base` brings the base model here, and is called only for `local`; `provider` makes the one of a service elsewhere, which
+    answers for what may be sent there.
     """
     if settings.generator == "none":
         return None
     if settings.generator == "local":
         return LocalModel(base(), settings.max_new_tokens)
-    if not settings.endpoint or not settings.endpoint_model:
-        raise UsageError(
-            "synthesis.generator is openai: set synthesis.endpoint and synthesis.endpoint_model."
-        )
-    if not settings.endpoint_allowed:
-        raise GateRefused(
-            f"Sending de-identified notes to {settings.endpoint} is not allowed (rule endpoint-not-allowed). Whoever "
-            "answers for the agreement with its operator sets synthesis.endpoint_allowed: true."
-        )
-    return OpenAIServer(settings.endpoint, settings.endpoint_model, settings.max_new_tokens)
+    if provider is None:
+        raise UsageError("synthesis.generator is provider, and nothing here connects to one.")
+    return provider()
 
 
 class LocalModel:
@@ -76,50 +70,3 @@ class LocalModel:
             )
         new = written[:, batch["input_ids"].shape[1] :]
         return [text.strip() for text in tokenizer.batch_decode(new, skip_special_tokens=True)]
-
-
-class OpenAIServer:
-    """Any server with the chat-completions interface of OpenAI: vLLM, Ollama, a cloud under a BAA.
-
-    The key, if one is needed, comes from `PRECEPTOR_ENDPOINT_KEY`.
-    """
-
-    def __init__(self, endpoint: str, model: str, max_new_tokens: int) -> None:
-        self._endpoint, self._model, self._max_new_tokens = endpoint.rstrip("/"), model, max_new_tokens
-
-    @property
-    def name(self) -> str:
-        return f"openai:{self._endpoint}:{self._model}"
-
-    def generate(self, prompts: Sequence[str], seed: int) -> list[str]:
-        import httpx
-
-        key = os.environ.get("PRECEPTOR_ENDPOINT_KEY")
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        with httpx.Client(timeout=120, headers=headers) as client:
-            return [self._ask(client, prompt, seed) for prompt in prompts]
-
-    def _ask(self, client: Any, prompt: str, seed: int) -> str:
-        import httpx
-
-        body = {
-            "model": self._model,
-            "messages": [{"role": "user", "content": prompt}],
-            "max_tokens": self._max_new_tokens,
-            "temperature": 0.7,
-            "top_p": 0.9,
-            "seed": seed,
-        }
-        try:
-            answer = client.post(f"{self._endpoint}/chat/completions", json=body)
-            answer.raise_for_status()
-            return answer.json()["choices"][0]["message"]["content"].strip()
-        except (httpx.HTTPError, KeyError, ValueError, IndexError) as error:
-            status = (
-                f", status {error.response.status_code}" if isinstance(error, httpx.HTTPStatusError) else ""
-            )
-            said = type(error).__name__ + status
-        raise PreceptorError(
-            f"The server {self._endpoint} gave no usable answer ({said}). Is it up, and does it serve "
-            f"{self._model}? The same command goes on where this one stopped."
-        )

@@ -41,14 +41,16 @@ def synthesize(
     base: Callable[[], ResolvedModel],
     scores: Mapping[str, float] | None = None,
     on_progress: Progress = silent,
+    provider: Callable[[], Generator] | None = None,
 ) -> DatasetVersion:
     """Make the synthetic version of a curated one: rewrite and vary training sources, filter, cap; answers stay.
 
-    `scores` by use case are of the last evaluation, for `synthesis.target_weak`. Facts: candidates, accepted, refused by rule, share of the training split. Finished batches of candidates are kept
+    `scores` by use case are of the last evaluation, for `synthesis.target_weak`; `provider` makes the generator of a service
+    elsewhere. Facts: candidates, accepted, refused by rule, share of the training split. Finished batches of candidates are kept
     while the stage works, so that a killed run does not generate them again.
     """
     checkpoint = cache(lambda: Checkpoint(base()))  # once: its files are hashed, and it may be large
-    generator = make_generator(settings, checkpoint)
+    generator = make_generator(settings, checkpoint, provider)
     reader = checkpoint() if generator and settings.judge else None
     what: dict[str, Any] = {
         "inputs": {

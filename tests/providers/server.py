@@ -24,6 +24,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 LOCK = threading.RLock()
+UNTUNED = ("gpt-4o-mini-2024-07-18",)  # answers, too, with the first words of what it is asked
 ROLES = {"system", "user", "assistant"}
 
 
@@ -254,7 +255,7 @@ class Handler(BaseHTTPRequestHandler):
     def chat(self, asked: dict) -> dict:
         limit = asked.get("max_tokens") or asked.get("max_completion_tokens")
         ours = [j for j in self.book.told["jobs"].values() if j["status"] == "succeeded"]
-        if asked["model"] not in [*(j["fine_tuned_model"] for j in ours), "deployed"]:
+        if asked["model"] not in [*(j["fine_tuned_model"] for j in ours), "deployed", *UNTUNED]:
             raise Refusal(404, "model_not_found", asked["model"])
         question = asked["messages"][-1]["content"]
         known = next((j["learnt"][question] for j in ours if question in j["learnt"]), question)

@@ -94,3 +94,27 @@ def test_an_unknown_key_of_a_provider_is_an_error_with_its_line(call, tmp_path):
     told = yaml.safe_load(config.read_text())
     assert "api_key" in json.dumps(told)
     assert "unknown key" in call("providers", "list", code=2)
+
+
+def test_writing_is_signed_by_what_the_settings_would_send(call, tmp_path, stand_in):
+    signs = (
+        "providers",
+        "approve",
+        "ours",
+        "--for",
+        "synthesis",
+        "--as",
+        "pia",
+        "--password-stdin",
+        "--reason",
+        "reviewed",
+    )
+    assert "synthesis.provider is not set" in call(*signs, code=2)
+    config = tmp_path / "config.yaml"
+    told = yaml.safe_load(config.read_text()) | {"synthesis": {"generator": "provider", "provider": "ours"}}
+    config.write_text(yaml.safe_dump(told))
+    said = call(*signs, password=PASSWORD)
+    assert "11 training examples of curated/" in said and "pia approved this" in said
+    assert stand_in.requests == []
+    (listed,) = call("providers", "list", "--json")
+    assert len(listed["approvals"]) == 1

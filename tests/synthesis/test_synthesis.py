@@ -1,20 +1,16 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
 from preceptor.curation.contamination import HeldOut
-from preceptor.errors import GateRefused
 from preceptor.models import resolve
 from preceptor.records import Example
 from preceptor.settings import CurationSettings, SynthesisSettings, Workspace
 from preceptor.synthesis.checkpoint import Checkpoint
 from preceptor.synthesis.filters import Candidate, refusal
-from preceptor.synthesis.generators import OpenAIServer, make_generator
+from preceptor.synthesis.generators import make_generator
 from preceptor.synthesis.stage import synthesize
 from preceptor.tables import EXAMPLES, read_examples, write_examples
 from preceptor.versions import make_version
@@ -71,41 +67,13 @@ def test_a_text_that_repeats_the_test_split_is_refused():
     assert refusal(Candidate(REWRITTEN, SOURCE, SEED), test) == "test-overlap"
 
 
-def test_nothing_is_sent_to_a_server_that_nobody_has_allowed():
-    settings = SynthesisSettings(generator="openai", endpoint="http://127.0.0.1:9/v1", endpoint_model="m")
-    with pytest.raises(GateRefused, match="endpoint-not-allowed"):
-        make_generator(settings, lambda: pytest.fail("no base model is needed"))
+class Scribe:
+    """A generator that says the same to everything."""
 
+    name = "scribe"
 
-class _Server(BaseHTTPRequestHandler):
-    asked: list[dict] = []
-
-    def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        _Server.asked.append(body)
-        answer = json.dumps({"choices": [{"message": {"content": f" {REWRITTEN} "}}]}).encode()
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, *args):
-        pass
-
-
-@pytest.fixture
-def server():
-    """A real HTTP server on the loopback interface that speaks the chat-completions interface."""
-    running = HTTPServer(("127.0.0.1", 0), _Server)
-    threading.Thread(target=running.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{running.server_port}/v1"
-    running.shutdown()
-    running.server_close()
-
-
-def test_an_openai_compatible_server_is_asked_and_its_words_are_taken(server):
-    assert OpenAIServer(server, "scribe", 100).generate(["Rewrite this."], seed=3) == [REWRITTEN]
-    assert _Server.asked[-1]["messages"] == [{"role": "user", "content": "Rewrite this."}]
-    assert _Server.asked[-1]["model"] == "scribe"
+    def generate(self, prompts, seed):
+        return [REWRITTEN for _ in prompts]
 
 
 def curated(root):
@@ -121,12 +89,10 @@ def curated(root):
     return make_version(root, "curated", inputs={}, config=1, code="1", write=write)
 
 
-def test_rows_are_marked_capped_and_in_the_training_split(tmp_path, server):
+def test_rows_are_marked_capped_and_in_the_training_split(tmp_path):
     settings = SynthesisSettings(
-        generator="openai",
-        endpoint=server,
-        endpoint_model="scribe",
-        endpoint_allowed=True,
+        generator="provider",
+        provider="ours",
         candidates=6,
         max_share=0.2,
         judge=False,
@@ -137,23 +103,24 @@ def test_rows_are_marked_capped_and_in_the_training_split(tmp_path, server):
         settings,
         CurationSettings(),
         lambda: pytest.fail("no base model is needed"),
+        provider=Scribe,
     )
     rows = read_examples(version.path / EXAMPLES)
-    # One server that always says the same gives one row: the others repeat it.
+    # One that always says the same gives one row: the others repeat it.
     assert [(r.provenance, r.split, r.seeds) for r in rows] == [("synthetic", "train", ("s-0",))]
-    assert rows[0].generator == f"openai:{server}:scribe"
+    assert rows[0].generator == "scribe"
     assert rows[0].prompt_hash
     assert rows[0].answer == SEED.answer
     assert version.facts["refused"] == {"repeats-another": 5}
     assert not list((tmp_path / "synthetic").glob(".candidates*"))
 
 
-def test_what_a_model_wrote_is_judged_by_the_base_model_and_counted(tmp_path, server):
-    settings = SynthesisSettings(
-        generator="openai", endpoint=server, endpoint_model="scribe", endpoint_allowed=True, candidates=6
-    )
+def test_what_a_model_wrote_is_judged_by_the_base_model_and_counted(tmp_path):
+    settings = SynthesisSettings(generator="provider", provider="ours", candidates=6)
     base = resolve("smollm2-135m-instruct", Workspace(tmp_path / "home"))
-    version = synthesize(tmp_path, curated(tmp_path), settings, CurationSettings(), lambda: base)
+    version = synthesize(
+        tmp_path, curated(tmp_path), settings, CurationSettings(), lambda: base, provider=Scribe
+    )
     facts = version.facts
     lost = facts["judged"].get("lost", 0)
     assert facts["accepted"] == 1 and sum(facts["judged"].values()) == 1 + lost
@@ -163,7 +130,7 @@ def test_what_a_model_wrote_is_judged_by_the_base_model_and_counted(tmp_path, se
 
 def test_this_machines_model_writes_the_same_for_the_same_seed(tmp_path):
     base = resolve("tiny", Workspace(tmp_path))
-    generator = make_generator(SynthesisSettings(max_new_tokens=8), lambda: Checkpoint(base))
+    generator = make_generator(SynthesisSettings(max_new_tokens=8), lambda: Checkpoint(base), None)
     first = generator.generate(["Rewrite this.", "And this, which is longer."], seed=1)
     assert generator.generate(["Rewrite this.", "And this, which is longer."], seed=1) == first
     assert len(first) == 2
