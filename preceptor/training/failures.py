@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
+import traceback
+from pathlib import Path
 
 from preceptor.errors import PreceptorError
 
@@ -27,7 +30,7 @@ class Diverged(PreceptorError):
 
 
 def reason(error: BaseException) -> str:
-    """What a person can be told of an error of the trainer: our own words, or its kind and what usually helps."""
+    """What a person can be told of an error of the trainer: our own words, or its kind and place, and what usually helps."""
     if isinstance(error, PreceptorError):
         return str(error)
     if _disk_full(error):
@@ -37,7 +40,16 @@ def reason(error: BaseException) -> str:
             "out of memory (rule out-of-memory). Lower batch.max_length, choose an adapter method or qlora, or spread the model "
             "over more devices (zero_stage)."
         )
-    return type(error).__name__
+    return _kind_and_place(error)
+
+
+def _kind_and_place(error: BaseException) -> str:
+    """Without its text: what the system says of an error of its own, and the line that it came from."""
+    said = type(error).__name__
+    if isinstance(error, OSError) and error.errno:
+        said += f" ({os.strerror(error.errno)})"
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{said}, at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else said
 
 
 def _disk_full(error: BaseException) -> bool:

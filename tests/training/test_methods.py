@@ -137,6 +137,14 @@ def test_reasons_are_told_without_the_text_of_the_error():
     assert "disk-full" in reason(RuntimeError("basic_ios::clear: iostream error"))
     assert "out-of-memory" in reason(MemoryError("Jane Roe"))
     assert reason(ValueError("Jane Roe")) == "ValueError"
+    try:
+        Path("/nowhere/Jane Roe").read_text()
+    except OSError as error:
+        said = reason(error)
+    assert (
+        said.startswith("FileNotFoundError (No such file or directory), at pathlib.py:")
+        and "Jane" not in said
+    )
 
 
 def test_losses_do_not_depend_on_what_was_trained_before_in_the_same_process(tmp_path):
