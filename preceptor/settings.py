@@ -360,6 +360,7 @@ class TrainingSettings(_Section):
     )
     kubernetes: KubernetesSettings | None = None
     provider: str = ""  # a name of `providers`: it trains, and nothing is trained here
+    must_fit: bool = True  # refuse what the estimate of memory says does not fit; false: say so, and try
 
 
 class Agreement(_Section):

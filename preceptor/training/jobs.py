@@ -38,7 +38,7 @@ PRUNED: Final = "pruned"  # what `ended` of a result begins with where a ceiling
 class TrainingJob:
     """Everything the worker needs, as plain values. `digest` names the work; its folder keeps the checkpoints.
 
-    Of a trial of a search: `parent_run` is the search's MLflow run, `ceilings` the validation loss (nats) at a step above
+    `must_fit`: it is not begun where the estimate of memory is beyond what is free. Of a trial of a search: `parent_run` is the search's MLflow run, `ceilings` the validation loss (nats) at a step above
     which it is given up.
     """
 
@@ -53,6 +53,7 @@ class TrainingJob:
     tracking_uri: str
     experiment_id: str
     parent_run: str = ""
+    must_fit: bool = True
     ceilings: dict[str, float] = field(default_factory=dict)  # JSON has no other keys than text
 
 
@@ -90,6 +91,7 @@ def plan_job(
         tracking_uri=tracking_uri,
         experiment_id=experiment_id,
         parent_run=parent_run,
+        must_fit=settings.must_fit,
         ceilings={str(step): loss for step, loss in (ceilings or {}).items()},
     )
     write_atomic(folder / "job.json", json.dumps(asdict(job), indent=1))

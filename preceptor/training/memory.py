@@ -61,7 +61,7 @@ class Plan:
         line = f"memory estimate {self.estimate.total / 1e6:,.0f} MB a process ({parts}), activation checkpointing {how}"
         if self.fits:
             return line
-        return f"{line}; it may not fit into the {self.free / 1e6:,.0f} MB that are free: lower batch.max_length, or choose qlora"
+        return f"{line}; that is more than {_ROOM:.0%} of the {self.free / 1e6:,.0f} MB that are free, over all processes of the machine"
 
 
 def plan(base: Path, recipe: Recipe, dtype: Any, processes: int, on_cuda: bool) -> Plan:

@@ -80,6 +80,17 @@ def _trains(job: TrainingJob) -> int:
     return 0
 
 
+def _refuse(job: TrainingJob, recipe: Recipe, dtype: Any, said: str, on_cuda: bool) -> None:
+    from preceptor.training.fitting import instead, refusal
+    from preceptor.training.memory import plan
+
+    def fits(changed: Recipe) -> bool:
+        return plan(Path(job.base_path), changed, dtype, job.processes, on_cuda).fits
+
+    changes = instead(recipe, fits, on_cuda, job.processes)
+    raise refusal(said, changes, job.base_name, recipe.method.name)
+
+
 def _alone(job: TrainingJob) -> AbstractContextManager[None]:
     """Two processes on one folder would write one checkpoint. Of several ranks the first holds the lock for all."""
     if int(os.environ.get("RANK", "0")):
@@ -123,6 +134,8 @@ def train(job: TrainingJob, say: Any) -> dict[str, Any]:
     dtype = choose_dtype(recipe.precision)
     planned = plan(Path(job.base_path), recipe, dtype, job.processes, on_cuda)
     say(planned.said())
+    if job.must_fit and not planned.fits:
+        _refuse(job, recipe, dtype, planned.said(), on_cuda)
     arguments = trainer_arguments(
         job,
         recipe,
