@@ -1,38 +1,41 @@
 """How much memory a training takes on each device, before it is started: an estimate by parts.
 
-Weights, gradients and optimizer states after Rajbhandari et al. 2020 (ZeRO), activations after Korthikanti et al. 2022 with
-attention that keeps no matrix of scores; logits where there is loss. It plans, and is no promise: allocators keep more.
+Weights, gradients and optimizer states after Rajbhandari et al. 2020 (ZeRO), activations as counted (activations.py) with
+attention that keeps no matrix of scores; logits where there is loss. It plans, and is no promise.
 """
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from preceptor.training.activations import Shape, beside
+from preceptor.training.activations import kept as kept_by_layer
 from preceptor.training.recipe import Method, Recipe
 
 _MOMENTS = 2  # of Adam, for each weight that learns
 NF4 = 0.5 + 0.127 / 8  # bytes a weight with double quantisation (Dettmers et al. 2023)
-_LAYER = (
-    34 / 2
-)  # activations of a layer, in values a token and hidden unit: Korthikanti et al. count 34 bytes in 16 bits
-# What PEFT's layers keep beside, as times of a layer's own: measured on SmolLM2-135M (benchmarks/recipes.py), from no paper.
-_KEPT = {"dora": 4.4, "ia3": 2.0}
 _ANSWERS = 0.2  # of a pack's tokens are answers, and scored; prompts are four times as long
 _LIBRARIES = 900_000_000  # bytes of a process that has imported torch, transformers, peft and trl
+# What glibc's allocator keeps of freed tensors and cannot give out again, as a share of what comes and goes in a step: measured here
+# (docs/sizing.md). With MALLOC_MMAP_THRESHOLD_=1048576 in the environment it keeps none, and a step takes a third longer.
+_FRAGMENTS = 1.0
 _ROOM = 0.85  # of what is free may be planned
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Bytes on each device. `logits` are of one pack, in fp32, with their probabilities and gradient."""
+    """Bytes on each device. `logits` are of one pack, in fp32, with their probabilities and gradient; `allocator` is what that of
+    a CPU keeps and cannot use."""
 
     weights: int
     gradients: int
     optimizer: int
     activations: int
     logits: int
+    allocator: int
     libraries: int
 
     @property
@@ -136,17 +139,23 @@ def estimate(
     given = (
         tokens * config.hidden_size * bytes_a_value
     )  # what a layer is given, and leaves when it is recomputed
-    inner = getattr(config, "intermediate_size", 4 * config.hidden_size) / (4 * config.hidden_size)
-    layer = given * _LAYER * (0.5 + 0.5 * inner) * _KEPT.get(recipe.method.name, 1.0)
+    shape = Shape.of(config)
+    packed = recipe.batch.packing and not on_cuda
+    layer = tokens * kept_by_layer(shape, recipe.method, tokens, packed) + beside(shape, recipe.method)
+    layer *= bytes_a_value
+    activations = given * layers + layer if checkpointing else layer * layers
     # DeepSpeed keeps a copy in fp32 beside the moments, torch's optimizer the moments in the weights' own format.
     states = learning * (4 + 4 * _MOMENTS) / share if stage else learning * learned_in * _MOMENTS
     scored = 1.0 if recipe.objective == "notes" else _ANSWERS
+    logits = 3 * 4 * tokens * config.vocab_size * scored
+    fragments = 0.0 if on_cuda or "MALLOC_MMAP_THRESHOLD_" in os.environ else _FRAGMENTS
     return Estimate(
         weights=round(kept / (share if stage == 3 else 1)),
         gradients=round(learning * learned_in / (share if stage >= 2 else 1)),
         optimizer=round(states),
-        activations=round(given * layers + layer if checkpointing else layer * layers),
-        logits=round(3 * 4 * tokens * config.vocab_size * scored),
+        activations=round(activations),
+        logits=round(logits),
+        allocator=round(fragments * (activations + logits)),
         libraries=0 if on_cuda else _LIBRARIES,
     )
 
