@@ -41,7 +41,7 @@ def held(method: Method, tokens: int, rows: int, layers: int) -> int:
             position_ids=torch.arange(length).repeat(rows)[None],
             use_cache=False,
         )
-        torch.nn.functional.cross_entropy(out.logits[0], torch.zeros(tokens, dtype=torch.long))
+        torch.nn.functional.cross_entropy(out.logits[0, -tokens:], torch.zeros(tokens, dtype=torch.long))
     return sum(seen.values())
 
 
