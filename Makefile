@@ -13,7 +13,7 @@ run: setup
 	@cd $(ROOT) && .venv/bin/preceptor run
 
 test: setup lint
-	@cd $(ROOT) && .venv/bin/python -m pytest -n 2 --dist loadfile
+	@cd $(ROOT) && .venv/bin/python -m pytest -n 2 --dist loadfile --durations=25 --durations-min=4
 
 lint: setup
 	@cd $(ROOT) && .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports
