@@ -55,6 +55,19 @@ STAGE = "evaluations"  # of the reports; `evaluation` is the pipeline's own, whi
 @click.option(
     "--benchmark-cases", type=click.IntRange(min=1), help="Only the first so many cases of each benchmark."
 )
+@click.option(
+    "--freeze",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the test cases that the fine-tuned model gets right as a regression set: ids and the scores to keep.",
+)
+@click.option(
+    "--slack",
+    type=click.FloatRange(0, 1),
+    default=0.05,
+    show_default=True,
+    help="Of --freeze: how far a score may fall.",
+)
 @json_option
 def evaluate(
     refs: tuple[str, ...],
@@ -63,6 +76,8 @@ def evaluate(
     benchmarks: tuple[str, ...],
     benchmark_data: Path | None,
     benchmark_cases: int | None,
+    freeze: Path | None,
+    slack: float,
     as_json: bool,
 ) -> None:
     """Score arms on the same cases; writes report.html and report.json. The same command continues if killed."""
@@ -74,6 +89,8 @@ def evaluate(
     from preceptor.progress import reporter
     from preceptor.versions import file_sha256, make_version
 
+    if freeze and (cases or benchmarks):
+        raise UsageError("--freeze keeps ids of the test split: leave --cases and --benchmark out.")
     ours, given = workspace(), settings()
     chosen = given.evaluation.model_copy(update={"arms": arms or given.evaluation.arms})
     chosen = evaluate_benchmarks.with_benchmarks(chosen, benchmarks, benchmark_data, benchmark_cases)
@@ -106,11 +123,35 @@ def evaluate(
         ),
     )
     report = version.path / "report.html"
+    kept = _freeze(version.path, freeze, slack) if freeze else 0
+    said = f"\n{kept} cases to keep: {freeze} (evaluation.regression_set)" if freeze else ""
     emit(
-        {**version.facts, "report": str(report), "version": version.name},
+        {
+            **version.facts,
+            "report": str(report),
+            "version": version.name,
+            **({"frozen": kept} if freeze else {}),
+        },
         as_json,
-        lambda: _table(version.facts, report),
+        lambda: _table(version.facts, report) + said,
     )
+
+
+def _freeze(evaluation: Path, to: Path, slack: float) -> int:
+    """Write the regression set; return how many cases it has. Raises `UsageError` if there would be none."""
+    import pyarrow.parquet as pq
+
+    from preceptor.evaluation.evaluate import PREDICTIONS
+    from preceptor.evaluation.regression import frozen
+    from preceptor.versions import write_atomic
+
+    lines = frozen(pq.read_table(evaluation / PREDICTIONS).to_pylist(), slack)
+    if not lines:
+        raise UsageError(
+            "There is nothing to keep: no fine-tuned model was evaluated, or it gets no case right. No file was written."
+        )
+    write_atomic(to, "".join(f"{json.dumps(line)}\n" for line in lines))
+    return len(lines)
 
 
 def read_cases(path: Path, tasks: Sequence[str] = ()) -> list[Example]:

@@ -7,7 +7,7 @@ case of the test split, `{"example_id": …, "least": …}`, which holds no text
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,6 +79,20 @@ def read_set(where: Path) -> list[Kept]:
     if not found:
         raise UsageError(f"{where}: the regression set has no case.")
     return list(found.values())
+
+
+def frozen(rows: Sequence[Mapping[str, Any]], slack: float) -> list[dict[str, Any]]:
+    """The lines of a set from an evaluation's predictions: cases of the test split that the fine-tuned model gets right at least in
+    part and not worse than the base model, each to stay within `slack` of its score. No text.
+    """
+    base = {row["example_id"]: row["primary"] for row in rows if row["arm"] == "base"}
+    return [
+        {"example_id": row["example_id"], "least": round(max(0.0, row["primary"] - slack), 4)}
+        for row in rows
+        if row["arm"] == "finetuned"
+        and row["primary"] > 0
+        and row["primary"] >= base.get(row["example_id"], 0)
+    ]
 
 
 def set_digest(where: str) -> str:

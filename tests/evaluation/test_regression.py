@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from preceptor.errors import UsageError
-from preceptor.evaluation.regression import read_set, regression, set_digest
+from preceptor.evaluation.regression import frozen, read_set, regression, set_digest
 from preceptor.settings import EvaluationSettings
 
 CASE = {"task": "summary", "prompt": "Cough for three weeks.", "answer": "Cough for three weeks."}
@@ -48,6 +48,22 @@ def test_a_case_that_was_trained_on_proves_nothing(tmp_path):
     path = write(tmp_path, {**CASE, "least": 0.9})
     facts = regression(material(path, [CASE["answer"]], train=[CASE["prompt"]]))
     assert facts["failed"] == facts["seen_in_training"] == ["stay-00001"]
+
+
+def test_what_is_right_now_is_frozen_and_a_set_read_back(tmp_path):
+    rows = [
+        {"example_id": name, "arm": arm, "primary": score}
+        for name, arm, score in (
+            ("better", "base", 0.2), ("better", "finetuned", 0.6), ("worse", "base", 0.7), ("worse", "finetuned", 0.6),
+            ("nothing", "finetuned", 0.0), ("little", "finetuned", 0.03), ("other arm", "rag", 1.0),
+        )
+    ]  # fmt: skip
+    lines = frozen(rows, 0.05)
+    assert lines == [{"example_id": "better", "least": 0.55}, {"example_id": "little", "least": 0.0}]
+    assert [(k.example_id, k.least, k.case) for k in read_set(write(tmp_path, *lines))] == [
+        ("better", 0.55, None),
+        ("little", 0.0, None),
+    ]
 
 
 def test_without_a_set_there_is_nothing_to_say():
