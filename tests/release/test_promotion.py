@@ -456,15 +456,18 @@ def test_an_interrupted_promotion_is_completed_wherever_it_stopped(
 
 
 @pytest.mark.parametrize("calls", [0, 1])
-def test_an_interrupted_rollback_is_completed_before_anything_else(
+def test_an_interrupted_rollback_is_completed_and_goes_back_once(
     champion_and_approved, interrupted, promote, rollback, aliases, store, name, calls
 ):
     promote(champion_and_approved)
     interrupted(calls, rollback)
-    with pytest.raises(GateRefused, match="no previous champion"):
-        rollback()  # completes the first, and finds that there is none before it
+    assert rollback().champion == f"{name}/1"  # completes the first, and goes back no further
     assert aliases() == {"candidate": None, "champion": 1, "previous": None}
     assert intents.champions(store, name) == [1]
+    assert [event.kind for event in store.events(kinds=("rolling_back", "rolled_back"))] == [
+        "rolling_back",
+        "rolled_back",
+    ]
 
 
 def test_an_interrupted_promotion_of_what_was_then_barred_is_taken_back(
