@@ -66,19 +66,24 @@ def champion(
 ) -> dg.MaterializeResult:
     """The version in use. A signed approval, seen by the approval sensor, makes the candidate the champion; the
     champion before stays as `previous`, for a rollback."""
-    from preceptor.release.promotion import promote
-    from preceptor.release.stage import require_usable_data, validity
+    from preceptor.serving.rollout import roll_out
 
-    settings = workspace.settings().release
-    version = config.version or f"{settings.model_name}@candidate"
-    require_usable_data(workspace.workspace(), workspace.settings(), workspace.tracking(), version)
+    settings = workspace.settings()
+    version = config.version or f"{settings.release.model_name}@candidate"
     with workspace.record() as record:
-        done = promote(
+        found = roll_out(
+            workspace.workspace(),
+            settings,
             workspace.tracking(),
             record,
             version,
-            required=settings.required_approvals,
-            validity=validity(workspace.settings()),
             actor="approval-sensor",
         )
-    return dg.MaterializeResult(metadata={"champion": done.champion, "previous": done.previous or "none"})
+    done = found.back or found.done
+    return dg.MaterializeResult(
+        metadata={
+            "champion": done.champion,
+            "previous": done.previous or "none",
+            "what was seen": " ".join(found.said()) or "nothing to tell",
+        }
+    )

@@ -11,6 +11,7 @@ from assets.curated import curated_examples, data_sufficiency
 from assets.deidentified import deidentified_documents
 from assets.evaluation import evaluation_report
 from assets.raw import raw_documents
+from assets.release import champion
 from assets.synthetic import synthetic_examples
 from preceptor.quality.data_docs import docs_of, index
 from preceptor.quality.gate import Verdict
@@ -197,6 +198,30 @@ def evaluation_gate(workspace: WorkspaceResource) -> dg.AssetCheckResult:
     )
 
 
+@dg.asset_check(
+    asset=champion,
+    description="Does every server that release.verify_serving names report the champion?",
+)
+@quiet
+def champion_is_served(workspace: WorkspaceResource) -> dg.AssetCheckResult:
+    from preceptor.release.stage import present_champion
+    from preceptor.serving.rollout import UNVERIFIED, VERIFIED
+
+    settings = workspace.settings()
+    if not settings.release.verify_serving:
+        return dg.AssetCheckResult(passed=True, description="no server is named (release.verify_serving)")
+    now = present_champion(workspace.tracking(), settings)
+    with workspace.record() as record:
+        found = record.events(subject=now.ref, kinds=(VERIFIED, UNVERIFIED)) if now else []
+    missing = found[-1].payload.get("missing", {}) if found else {"champion": "was never looked for"}
+    return dg.AssetCheckResult(
+        passed=not missing,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(f"{server} {said}" for server, said in missing.items())
+        or "every server reports it",
+    )
+
+
 def _batch(context: dg.AssetCheckExecutionContext) -> str:
     return context.run.tags["dagster/partition"]
 
@@ -209,4 +234,5 @@ CHECKS = [
     data_sufficiency_gate,
     synthetic_examples_gate,
     evaluation_gate,
+    champion_is_served,
 ]

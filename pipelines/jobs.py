@@ -48,32 +48,34 @@ monitoring = dg.define_asset_job(
 
 
 class RollbackConfig(dg.Config):
-    """Why the champion goes back; kept in the record."""
+    """Why the champion goes back, kept in the record; and to which earlier one (NAME/VERSION). Empty: the previous one."""
 
     reason: str
+    to: str = ""
 
 
-@dg.op(description="The previous champion becomes the champion again. Refuses if there is none.")
+@dg.op(description="An earlier champion becomes the champion again. Refuses if there is none.")
 @quiet
 def roll_back(context: dg.OpExecutionContext, config: RollbackConfig, workspace: WorkspaceResource) -> None:
-    from preceptor.release.promotion import rollback as go_back
-    from preceptor.release.stage import validity
+    from preceptor.serving.rollout import roll_back as go_back
 
-    settings = workspace.settings().release
     with workspace.record() as record:
-        done = go_back(
+        found = go_back(
+            workspace.workspace(),
+            workspace.settings(),
             workspace.tracking(),
             record,
-            settings.model_name,
-            required=settings.required_approvals,
-            validity=validity(workspace.settings()),
             actor=f"run:{context.run_id}",
             reason=config.reason,
+            to=config.to or None,
         )
+    done = found.done
     context.log.info(f"champion is {done.champion} again, previous is {done.previous or 'none'}")
+    for line in found.said():
+        context.log.info(line)
 
 
-@dg.job(description="Back to the previous champion, at once.")
+@dg.job(description="Back to the previous champion, or to any earlier one, at once.")
 def rollback() -> None:
     roll_back()
 

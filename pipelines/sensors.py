@@ -1,12 +1,38 @@
 """The sensors. All are off by default; the approval sensor is what a deployment switches on first."""
 
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
 from assets._shared import batches
 from pipelines.jobs import pipeline, promotion, retraining
 from resources import WorkspaceResource
+
+APPROVAL = "preceptor/approval"  # tag of a promotion's run: the number of the last approval's event
+DEAD_AFTER = timedelta(minutes=10)  # a promotion may load a model; two of the same at once do no harm
+ATTEMPTS = 5
+
+
+def run_key(event: int, runs: Sequence[dg.RunRecord], now: datetime) -> str | None:
+    """The key under which the promotion for an approval is asked for; None if it was, and need not be again.
+
+    `runs` are those asked for so far, the newest first. What was refused is not asked for again, nor what somebody cancelled;
+    what was killed is: Dagster does not see it where runs are processes of this machine, and the run stays "started" for ever.
+    """
+    if not runs:
+        return f"approval-{event}"
+    last = runs[0].dagster_run
+    killed = last.status == dg.DagsterRunStatus.STARTED and now - _utc(runs[0].update_timestamp) > DEAD_AFTER
+    crashed = (
+        last.status == dg.DagsterRunStatus.FAILURE
+        and last.tags.get("dagster/failure_reason") != "STEP_FAILURE"
+    )
+    return f"approval-{event}-{len(runs)}" if (killed or crashed) and len(runs) < ATTEMPTS else None
+
+
+def _utc(at: datetime) -> datetime:
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 @dg.sensor(
@@ -26,16 +52,18 @@ def approvals(
     if not waiting:
         return dg.SkipReason("no approved version waits")
     # No cursor: the record says what waits, and the daemon starts one run for a key.
-    return dg.SensorResult(
-        run_requests=[
-            dg.RunRequest(
-                run_key=f"approval-{item.event}",
-                run_config={"ops": {"champion": {"config": {"version": item.ref}}}},
-                tags={"preceptor/version": item.ref},
+    requests = []
+    for item in waiting:
+        runs = context.instance.get_run_records(dg.RunsFilter(tags={APPROVAL: str(item.event)}))
+        if key := run_key(item.event, runs, datetime.now(UTC)):
+            requests.append(
+                dg.RunRequest(
+                    run_key=key,
+                    run_config={"ops": {"champion": {"config": {"version": item.ref}}}},
+                    tags={"preceptor/version": item.ref, APPROVAL: str(item.event)},
+                )
             )
-            for item in waiting
-        ]
-    )
+    return dg.SensorResult(run_requests=requests)
 
 
 @dg.sensor(

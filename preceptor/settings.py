@@ -509,6 +509,26 @@ class ReleaseSettings(_Section):
     model_name: str = "preceptor"
     required_approvals: int = 1
     evaluation_valid_days: int = Field(default=90, ge=0)  # older ones do not promote; 0: they do not expire
+    smoke_prompts: str = "recipes/smoke-prompts.yaml"  # asked of the files before a promotion; empty: none
+    smoke_on_rollback: bool = False  # also before a rollback, which then takes as long as loading the model
+    # Servers (`preceptor serve`) that must report a new champion, as http://HOST:PORT; none: nobody is asked.
+    verify_serving: tuple[str, ...] = ()
+    verify_seconds: float = Field(default=120.0, gt=0)  # they load the model meanwhile
+    on_unserved: Literal["tell", "roll_back"] = "tell"  # what follows if one does not
+
+    @field_validator("verify_serving")
+    @classmethod
+    def _plain_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for url in value:
+            parts = urlsplit(url)
+            if (
+                parts.scheme not in ("http", "https")
+                or not parts.hostname
+                or parts.query
+                or "@" in parts.netloc
+            ):
+                raise ValueError("an address is http://HOST:PORT or https://…, without password or query")
+        return value
 
 
 class ReviewSettings(_Section):
@@ -616,9 +636,10 @@ class NotificationSettings(_Section):
 
     events: tuple[
         Literal[
-            "registered", "approved", "rejected", "gate_refused", "promoted", "rolled_back", "barred"
+            "registered", "approved", "rejected", "gate_refused", "promoted", "rolled_back", "barred", "serving_verified",
+            "serving_unverified",
         ], ...
-    ] = ("registered", "rejected", "promoted", "rolled_back", "barred")  # fmt: skip
+    ] = ("registered", "rejected", "promoted", "rolled_back", "barred", "serving_unverified")  # fmt: skip
     webhooks: dict[ProviderName, WebhookSettings] = Field(default_factory=dict)
     email: EmailSettings | None = None
 

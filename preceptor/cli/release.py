@@ -13,9 +13,9 @@ from preceptor.errors import GateRefused, UsageError
 
 if TYPE_CHECKING:
     from preceptor.release.chain import Event
-    from preceptor.release.promotion import Promotion
     from preceptor.release.registry import Tracking
     from preceptor.release.store import Store
+    from preceptor.serving.rollout import Rollout
 
 _signing = [
     click.argument("ref"),
@@ -125,8 +125,8 @@ def promote(ref: str | None, as_json: bool) -> None:
     """Make REF the champion, or without REF whatever has its approvals, oldest first."""
     from preceptor.release import promotion
     from preceptor.release.registry import CANDIDATE, CHAMPION, get_alias
-    from preceptor.release.stage import require_usable_data, validity
     from preceptor.release.users import operator
+    from preceptor.serving.rollout import roll_out
 
     tracking, store = _open()
     now = settings().release
@@ -142,16 +142,8 @@ def promote(ref: str | None, as_json: bool) -> None:
                 "There is no candidate to promote; `preceptor run` makes one. Nothing was changed."
             )
     for each in refs:
-        require_usable_data(workspace(), settings(), tracking, each)
-        done = promotion.promote(
-            tracking,
-            store,
-            each,
-            required=now.required_approvals,
-            validity=validity(settings()),
-            actor=operator(),
-        )
-    emit(asdict(done), as_json, _promotion_text(done))
+        found = roll_out(workspace(), settings(), tracking, store, each, actor=operator())
+    emit(found.facts(), as_json, _rollout_text(found))
 
 
 @release.command()
@@ -160,21 +152,12 @@ def promote(ref: str | None, as_json: bool) -> None:
 @json_option
 def rollback(reason: str, to: str | None, as_json: bool) -> None:
     """Make an earlier champion the champion again; a rollback is taken back by --to the version it left."""
-    from preceptor.release import promotion
-    from preceptor.release.stage import validity
     from preceptor.release.users import operator
+    from preceptor.serving.rollout import roll_back
 
-    now = settings().release
-    done = promotion.rollback(
-        *_open(),
-        now.model_name,
-        required=now.required_approvals,
-        validity=validity(settings()),
-        actor=operator(),
-        reason=reason,
-        to=to,
-    )
-    emit(asdict(done), as_json, _promotion_text(done))
+    tracking, store = _open()
+    found = roll_back(workspace(), settings(), tracking, store, actor=operator(), reason=reason, to=to)
+    emit(found.facts(), as_json, _rollout_text(found))
 
 
 @release.command()
@@ -269,7 +252,8 @@ def _event_facts(event: Event) -> dict[str, Any]:
     }
 
 
-def _promotion_text(done: Promotion) -> str:
+def _rollout_text(found: Rollout) -> str:
+    done = found.done
     unchanged = " already; nothing was changed" if done.event is None else ""
     before = f" (previous: {done.previous})" if done.previous else ""
-    return f"{done.champion} is the champion{unchanged}{before}."
+    return "\n".join([f"{done.champion} is the champion{unchanged}{before}.", *found.said()])

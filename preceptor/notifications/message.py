@@ -16,6 +16,8 @@ SAID = {
     "promoted": "{subject} is the champion now.",
     "rolled_back": "{subject} is the champion again, after a rollback.",
     "barred": "{subject} is barred from promotion.",
+    "serving_verified": "{subject} is served: every server reports it.",
+    "serving_unverified": "{subject} is the champion, but not every server reports it.",
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from preceptor.errors import PreceptorError
 from preceptor.release.chain import Problem
-from preceptor.release.promotion import champions, unfinished
+from preceptor.release.intents import champions, unfinished
 from preceptor.release.registry import CHAMPION, Tracking, check_files, list_versions
 from preceptor.release.standing import standing
 from preceptor.release.store import Store

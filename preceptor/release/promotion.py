@@ -1,8 +1,8 @@
-"""Moving the champion alias, forward and back, so that a kill at any moment is made good by the next call.
+"""Moving the champion alias, forward and back. What shall be is written first, with the aliases before and after; then they
+are moved; then the deed is written (`preceptor.release.intents`).
 
-What shall be is written first (`promoting`, `rolling_back`), with the aliases before and after; then the
-aliases are moved; then the deed is written (`promoted`, `rolled_back`). Whoever comes next finds an intent
-without its deed and completes it, or takes it back if the version has become unfit meanwhile.
+A version's files are asked smoke prompts before that, without the lock: loading a model may take minutes, in which a
+rollback must be possible. Whoever finds another champion than there was when it was called is refused: of two at once one wins.
 """
 
 from __future__ import annotations
@@ -11,33 +11,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from preceptor.errors import GateRefused
-from preceptor.release.chain import Event
+from preceptor.release.intents import Promotion, carry_out, champions, settle, unfinished
 from preceptor.release.lock import release_lock
 from preceptor.release.registry import (
-    CANDIDATE,
     CHAMPION,
     PREVIOUS,
     Tracking,
     VersionInfo,
     check_files,
     get_alias,
-    parse_ref,
     resolve,
-    set_alias,
 )
+from preceptor.release.smoke import Smoke
 from preceptor.release.standing import Validity, refusals, standing, unfit
 from preceptor.release.store import Store
-
-_DEEDS = {"promoting": "promoted", "rolling_back": "rolled_back"}
-
-
-@dataclass(frozen=True, slots=True)
-class Promotion:
-    """Who is champion and who was before; `event` is the id of the deed, None if nothing had to be done."""
-
-    champion: str
-    previous: str | None
-    event: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,41 +37,57 @@ class Pending:
 
 
 def promote(
-    tracking: Tracking, store: Store, ref: str, *, required: int, validity: Validity, actor: str
+    tracking: Tracking,
+    store: Store,
+    ref: str,
+    *,
+    required: int,
+    validity: Validity,
+    actor: str,
+    smoke: Smoke | None = None,
 ) -> Promotion:
     """Make a version the champion, and the champion `previous`. Promoting the champion changes nothing.
 
+    `smoke` asks the version's files the smoke prompts (`preceptor.serving.smoke`); what it returns goes into the record.
+
     Raises `GateRefused` (nothing was changed) without `required` signed approvals of different people, for a
-    version that is rejected or barred, whose digest is not the signed one, or whose gate decision has expired or was
-    made by another policy; `RecordBroken` for a tampered record; `DamagedVersion` for changed files.
+    version that is rejected or barred, whose digest is not the signed one, whose gate decision has expired or was
+    made by another policy, whose files do not answer, or if another became champion meanwhile; `RecordBroken` for a tampered
+    record; `DamagedVersion` for changed files.
     """
-    with release_lock(store.folder):
-        store.require_intact()
-        info = resolve(tracking, ref)
-        settle(tracking, store, info.name, required=required, validity=validity, actor=actor)
-        champion = get_alias(tracking, info.name, CHAMPION)
-        if champion == info.version:
-            return _present(tracking, info.name, info.version)
-        stands = standing(store, info.ref)
-        reasons = refusals(stands, info, required, validity)
-        if reasons:
-            raise GateRefused(
-                f"{info.ref} is not promoted: {'; '.join(reasons)}. Nothing was changed. "
-                f"An approver signs with `preceptor release approve {info.ref} --as USER --reason TEXT`."
-            )
-        check_files(tracking, info)
-        intent = store.append(
-            "promoting",
-            info.ref,
-            actor,
-            {
-                "digest": info.digest,
-                "approvals": [event.id for event in stands.open_approvals],
-                "before": _aliases(tracking, info.name),
-                "after": {CHAMPION: info.version, PREVIOUS: champion},
-            },
-        )
-        return _carry_out(tracking, store, intent, actor)
+    info = resolve(tracking, ref)
+    seen = get_alias(tracking, info.name, CHAMPION)
+    asked: dict[str, Any] | None = None if smoke else {}
+    while True:
+        with release_lock(store.folder):
+            store.require_intact()
+            found = get_alias(tracking, info.name, CHAMPION)
+            settled = settle(tracking, store, info.name, required=required, validity=validity, actor=actor)
+            if settled is not None and settled.champion == info.ref:
+                return settled
+            before = _aliases(tracking, info.name)
+            if before[CHAMPION] == info.version:
+                return _present(tracking, info.name, info.version)
+            _require_seen(f"{info.ref} is not promoted", info.name, seen, found)
+            stands = standing(store, info.ref)
+            reasons = refusals(stands, info, required, validity)
+            if reasons:
+                raise GateRefused(
+                    f"{info.ref} is not promoted: {'; '.join(reasons)}. Nothing was changed. "
+                    f"An approver signs with `preceptor release approve {info.ref} --as USER --reason TEXT`."
+                )
+            check_files(tracking, info)
+            if asked is not None:
+                payload = {
+                    "digest": info.digest,
+                    "approvals": [event.id for event in stands.open_approvals],
+                    "before": before,
+                    "after": {CHAMPION: info.version, PREVIOUS: before[CHAMPION]},
+                    **asked,
+                }
+                return carry_out(tracking, store, store.append("promoting", info.ref, actor, payload), actor)
+        assert smoke is not None
+        seen, asked = before[CHAMPION], {"smoke": smoke(info)}
 
 
 def rollback(
@@ -97,99 +100,49 @@ def rollback(
     actor: str,
     reason: str,
     to: str | None = None,
+    smoke: Smoke | None = None,
 ) -> Promotion:
     """Make the previous champion the champion again; the one before it becomes `previous`. With `to` (`NAME/VERSION`) that
-    version, which must have been champion, and `previous` is the one it replaces: so a rollback is taken back, too.
+    version, which must have been champion, and `previous` is the one it replaces: so a rollback is taken back, too. One that was
+    killed is completed, and is then what was asked for.
 
     The gate policy of today does not bind it: what was in use under an older one must be there to go back to.
-    Raises `GateRefused` (nothing was changed) if there is none, if it never was champion, or if it is rejected, barred or
-    changed.
+    Raises `GateRefused` (nothing was changed) if there is none, if it never was champion, if it is rejected, barred or
+    changed, if another became champion meanwhile, or if its files do not answer (only with `smoke`, which takes as long as
+    loading them).
     """
-    with release_lock(store.folder):
-        store.require_intact()
-        settle(tracking, store, name, required=required, validity=validity, actor=actor)
-        before = _aliases(tracking, name)
-        info = resolve(tracking, to) if to else _previous(tracking, name, before)
-        if info.version == before[CHAMPION]:
-            return _present(tracking, name, info.version)
-        if info.name != name or not store.events(subject=info.ref, kinds=("promoted",)):
-            raise GateRefused(
-                f"{info.ref} was never champion of {name}: a rollback goes to a version that was. Nothing was changed; "
-                "another is promoted, with its approvals."
-            )
-        reasons = unfit(standing(store, info.ref), info)
-        if reasons:
-            raise GateRefused(
-                f"{name} cannot go back to {info.ref}: {'; '.join(reasons)}. Nothing was changed; "
-                "promote another approved version."
-            )
-        check_files(tracking, info)
-        line = champions(store, name)
-        earlier = line[-3] if len(line) > 2 and line[-2] == info.version else None
-        back = {} if to is None else {"named": True}
-        intent = store.append(
-            "rolling_back",
-            info.ref,
-            actor,
-            {
-                "digest": info.digest,
-                "reason": reason,
-                "before": before,
-                "after": {CHAMPION: info.version, PREVIOUS: before[CHAMPION] if to else earlier},
-                **back,
-            },
-        )
-        return _carry_out(tracking, store, intent, actor)
-
-
-def settle(
-    tracking: Tracking, store: Store, name: str, *, required: int, validity: Validity, actor: str
-) -> None:
-    """Complete what was begun and killed, or take it back if the version may not be champion any more.
-
-    The caller holds the lock.
-    """
-    intent = unfinished(store, name)
-    if intent is None:
-        return
-    info = resolve(tracking, intent.subject)
-    stands = standing(store, info.ref)
-    reasons = (
-        refusals(stands, info, required, validity) if intent.kind == "promoting" else unfit(stands, info)
-    )
-    if not reasons:
-        _carry_out(tracking, store, intent, actor)
-        return
-    before = intent.payload["before"]
-    for alias in (PREVIOUS, CHAMPION):
-        set_alias(tracking, name, alias, before[alias])
-    store.append(
-        "gate_refused", info.ref, actor, {"gate": "promotion", "intent": intent.id, "reasons": reasons}
-    )
-
-
-def unfinished(store: Store, name: str) -> Event | None:
-    """The intent that was never completed or taken back, if there is one."""
-    open_intent: Event | None = None
-    for event in _of_model(store, name, (*_DEEDS, *_DEEDS.values(), "gate_refused")):
-        if event.kind in _DEEDS:
-            open_intent = event
-        elif open_intent is not None and event.payload.get("intent") == open_intent.id:
-            open_intent = None
-    return open_intent
-
-
-def champions(store: Store, name: str) -> list[int]:
-    """The line of champions as promotions and rollbacks left it, the present one last."""
-    line: list[int] = []
-    for event in _of_model(store, name, ("promoted", "rolled_back")):
-        version = parse_ref(event.subject)[1]
-        assert version is not None
-        if event.kind == "promoted" or event.payload.get("named"):
-            line.append(version)
-        elif line:
-            line.pop()
-    return line
+    seen = get_alias(tracking, name, CHAMPION)
+    asked: dict[str, Any] | None = None if smoke else {}
+    while True:
+        with release_lock(store.folder):
+            store.require_intact()
+            found, begun = get_alias(tracking, name, CHAMPION), unfinished(store, name)
+            settled = settle(tracking, store, name, required=required, validity=validity, actor=actor)
+            if settled and begun and begun.kind == "rolling_back" and to in (None, settled.champion):
+                return settled
+            before = _aliases(tracking, name)
+            if to is None:  # of two at once the second would go back twice
+                _require_seen(f"{name} is not rolled back", name, seen, found)
+            info = resolve(tracking, to) if to else _previous(tracking, name, before)
+            if info.version == before[CHAMPION]:
+                return _present(tracking, name, info.version)
+            _require_fit_to_return(tracking, store, name, info)
+            if asked is not None:
+                line = champions(store, name)
+                earlier = line[-3] if len(line) > 2 and line[-2] == info.version else None
+                payload = {
+                    "digest": info.digest,
+                    "reason": reason,
+                    "before": before,
+                    "after": {CHAMPION: info.version, PREVIOUS: before[CHAMPION] if to else earlier},
+                    **({} if to is None else {"named": True}),
+                    **asked,
+                }
+                return carry_out(
+                    tracking, store, store.append("rolling_back", info.ref, actor, payload), actor
+                )
+        assert smoke is not None
+        seen, asked = before[CHAMPION], {"smoke": smoke(info)}
 
 
 def pending(store: Store, *, required: int, since: int = 0) -> list[Pending]:
@@ -210,22 +163,34 @@ def pending(store: Store, *, required: int, since: int = 0) -> list[Pending]:
     return sorted(waiting, key=lambda item: item.event)
 
 
-def _carry_out(tracking: Tracking, store: Store, intent: Event, actor: str) -> Promotion:
-    name, version, _ = parse_ref(intent.subject)
-    after = intent.payload["after"]
-    for alias in (PREVIOUS, CHAMPION):
-        set_alias(tracking, name, alias, after[alias])
-    if get_alias(tracking, name, CANDIDATE) == version:
-        set_alias(tracking, name, CANDIDATE, None)
-    deed = store.append(_DEEDS[intent.kind], intent.subject, actor, {"intent": intent.id, **intent.payload})
-    previous = after[PREVIOUS]
-    return Promotion(intent.subject, f"{name}/{previous}" if previous is not None else None, deed.id)
-
-
 def _previous(tracking: Tracking, name: str, before: dict[str, Any]) -> VersionInfo:
     if before[PREVIOUS] is None:
         raise GateRefused(f"{name} has no previous champion to go back to. Nothing was changed.")
     return resolve(tracking, f"{name}/{before[PREVIOUS]}")
+
+
+def _require_seen(what: str, name: str, seen: int | None, found: int | None) -> None:
+    """What was asked for was about the champion of that moment; raise `GateRefused` if somebody else has changed it since."""
+    if found != seen:
+        raise GateRefused(
+            f"{what}: {name}/{found} became champion meanwhile (rule overtaken). Nothing was changed. "
+            "See `preceptor release list`; if you still want it, ask again."
+        )
+
+
+def _require_fit_to_return(tracking: Tracking, store: Store, name: str, info: VersionInfo) -> None:
+    if info.name != name or not store.events(subject=info.ref, kinds=("promoted",)):
+        raise GateRefused(
+            f"{info.ref} was never champion of {name}: a rollback goes to a version that was. Nothing was changed; "
+            "another is promoted, with its approvals."
+        )
+    reasons = unfit(standing(store, info.ref), info)
+    if reasons:
+        raise GateRefused(
+            f"{name} cannot go back to {info.ref}: {'; '.join(reasons)}. Nothing was changed; "
+            "promote another approved version."
+        )
+    check_files(tracking, info)
 
 
 def _present(tracking: Tracking, name: str, version: int) -> Promotion:
@@ -235,7 +200,3 @@ def _present(tracking: Tracking, name: str, version: int) -> Promotion:
 
 def _aliases(tracking: Tracking, name: str) -> dict[str, Any]:
     return {alias: get_alias(tracking, name, alias) for alias in (CHAMPION, PREVIOUS)}
-
-
-def _of_model(store: Store, name: str, kinds: tuple[str, ...]) -> list[Event]:
-    return [event for event in store.events(kinds=kinds) if event.subject.rpartition("/")[0] == name]

@@ -36,6 +36,8 @@ KINDS = (
     "example_reviewed",
     "provider_approved",
     "version_reviewed",
+    "serving_verified",
+    "serving_unverified",
 )
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS users (

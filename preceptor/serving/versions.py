@@ -71,5 +71,10 @@ def _files(tracking: Tracking, workspace: Workspace, info: VersionInfo) -> Path:
             return folder
         except DamagedVersion:  # our copy; the registry's own is checked as it is copied anew
             shutil.rmtree(folder)
-    download(tracking, info.ref, folder)
+    try:
+        download(tracking, info.ref, folder)
+    except OSError:
+        if not folder.exists():
+            raise
+        require_unchanged(folder, info.digest, info.ref)  # another process was faster
     return folder

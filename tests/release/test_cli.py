@@ -34,6 +34,8 @@ def place(tmp_path_factory):
         (model / "adapter.bin").write_text(weights)
         submit(tracking_of(workspace), store, "preceptor", None, model, bundle(), decision, actor="test")
     store.close()
+    # No model is behind these versions; tests/serving/test_smoke.py asks real ones.
+    (home / "config.yaml").write_text('release: {smoke_prompts: ""}')
     return home
 
 
@@ -42,7 +44,7 @@ def run(place, capsys, monkeypatch):
     def call(*arguments, password=None, code=0):
         monkeypatch.setattr("sys.stdin", io.StringIO((password or "") + "\n"))
         with pytest.raises(SystemExit) as ended:
-            main(["--home", str(place), *arguments])
+            main(["--home", str(place), "--config", str(place / "config.yaml"), *arguments])
         said = capsys.readouterr()
         assert ended.value.code == code, said.err
         if "--json" in arguments and code in (0, 1) and said.out:
@@ -74,7 +76,9 @@ def test_a_person_is_added_approves_promotes_and_rolls_back(run, place):
     event = run("release", "approve", "preceptor/1", *sign, "--json", password=PASSWORD)
     assert (event["kind"], event["signed"], event["payload"]["version"]) == ("approved", True, "preceptor/1")
 
-    assert run("release", "promote", "--json")["champion"] == "preceptor/1"
+    done = run("release", "promote", "--json")
+    assert done["champion"] == "preceptor/1"
+    assert done["smoke"] == {"asked": 0, "why": "release.smoke_prompts names no file"}
     run("release", "approve", "preceptor@candidate", *sign, password=PASSWORD)
     assert run("release", "promote", "preceptor/2", "--json")["previous"] == "preceptor/1"
     assert run("release", "promote", "--json") == {

@@ -14,7 +14,7 @@ from urllib.parse import urlparse
 import pytest
 
 from preceptor.errors import GateRefused, UsageError
-from preceptor.release import promotion, registry, signatures, users
+from preceptor.release import intents, promotion, registry, signatures, users
 from preceptor.release.artifacts import DamagedVersion
 from preceptor.release.audit import audit
 from preceptor.release.candidates import bar, overview, submit
@@ -180,7 +180,7 @@ def test_a_rollback_is_taken_back_by_naming_the_version_it_left(
     done = back(f"{name}/3")
     assert (done.champion, done.previous) == (f"{name}/3", f"{name}/2")
     assert aliases() == {"candidate": never.version, "champion": 3, "previous": 2}
-    assert promotion.champions(store, name)[-1] == 3
+    assert intents.champions(store, name)[-1] == 3
     assert back(f"{name}/1").previous == f"{name}/3"  # any earlier champion
     assert back(f"{name}/1").event is None  # it is champion already
     assert back().champion == f"{name}/3"
@@ -378,20 +378,20 @@ def test_pending_lists_approved_versions_until_they_are_promoted(make_version, a
 KILLED = """
     import os, signal, sys
     from pathlib import Path
-    from preceptor.release import promotion
+    from preceptor.release import intents, promotion
     from preceptor.release.registry import Tracking
     from preceptor.release.standing import Validity
     from preceptor.release.store import Store
 
     uri, artifacts, folder, ref = sys.argv[1:]
-    move, moved = promotion.set_alias, []
+    move, moved = intents.set_alias, []
 
     def set_alias(*arguments):
         if moved:
             os.kill(os.getpid(), signal.SIGKILL)
         moved.append(move(*arguments))
 
-    promotion.set_alias = set_alias
+    intents.set_alias = set_alias
     tracking, store = Tracking(uri, artifacts), Store(Path(folder), bytes(range(32)))
     promotion.promote(tracking, store, ref, required=1, validity=Validity("policy-1"), actor="test")
 """
@@ -421,7 +421,7 @@ def interrupted(monkeypatch):
             registry.set_alias(*arguments)
 
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(promotion, "set_alias", set_alias)
+            patch.setattr(intents, "set_alias", set_alias)
             deed()
 
     return run
@@ -437,12 +437,12 @@ def test_a_promotion_killed_between_the_aliases_is_completed_by_the_next_call(
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
     assert aliases() == {"candidate": 2, "champion": 1, "previous": 1}
-    assert promotion.unfinished(store, name) is not None
+    assert intents.unfinished(store, name) is not None
     assert promote(ref).champion == ref
     assert aliases() == {"candidate": None, "champion": 2, "previous": 1}
     kinds = [event.kind for event in store.events(subject=ref)]
     assert kinds == ["registered", "approved", "promoting", "promoted"]
-    assert promotion.unfinished(store, name) is None and store.verify() == []
+    assert intents.unfinished(store, name) is None and store.verify() == []
     assert promotion.pending(store, required=1) == []
 
 
@@ -456,15 +456,18 @@ def test_an_interrupted_promotion_is_completed_wherever_it_stopped(
 
 
 @pytest.mark.parametrize("calls", [0, 1])
-def test_an_interrupted_rollback_is_completed_before_anything_else(
+def test_an_interrupted_rollback_is_completed_and_goes_back_once(
     champion_and_approved, interrupted, promote, rollback, aliases, store, name, calls
 ):
     promote(champion_and_approved)
     interrupted(calls, rollback)
-    with pytest.raises(GateRefused, match="no previous champion"):
-        rollback()  # completes the first, and finds that there is none before it
+    assert rollback().champion == f"{name}/1"  # completes the first, and goes back no further
     assert aliases() == {"candidate": None, "champion": 1, "previous": None}
-    assert promotion.champions(store, name) == [1]
+    assert intents.champions(store, name) == [1]
+    assert [event.kind for event in store.events(kinds=("rolling_back", "rolled_back"))] == [
+        "rolling_back",
+        "rolled_back",
+    ]
 
 
 def test_an_interrupted_promotion_of_what_was_then_barred_is_taken_back(
@@ -475,7 +478,7 @@ def test_an_interrupted_promotion_of_what_was_then_barred_is_taken_back(
     with pytest.raises(GateRefused, match="barred"):
         promote(champion_and_approved)
     assert (aliases()["champion"], aliases()["previous"]) == (1, None)
-    assert promotion.unfinished(store, name) is None
+    assert intents.unfinished(store, name) is None
 
 
 def hold(folder, held, let_go):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 
 import pytest
 from starlette.testclient import TestClient
@@ -121,6 +122,88 @@ def test_every_route_with_every_role_and_none(house, browser, signed_in, role):
         else:
             refused = answer.status_code == 403 and "Not for your role" in answer.text
             assert refused == (role not in page.roles), page
+
+
+@pytest.fixture
+def places(house):
+    """Every route with things that are really there: a comparison with an open case, an example, a version."""
+    evaluation = latest(house.workspace.reports, "evaluation").name
+    made = comparisons.make(house.database, evaluation, ("finetuned", "base"), CASES, 0.0, "lead")
+    yield (
+        lambda path, example: (
+            path.replace("/examples/{id}", f"/examples/{example}")
+            .replace("{name}/{version}", "preceptor/1")
+            .replace("{id}", str(made))
+            .replace("{case}", CASES[0])
+        )
+    )
+    comparisons.close(house.database, made)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_whom_a_page_is_not_for_gets_nothing_of_it_and_changes_nothing(house, signed_in, places, role):
+    """The same with ids that exist, by GET, HEAD and POST: a refusal must not depend on finding nothing."""
+
+    def state():
+        with sqlite3.connect(house.database) as db:
+            rows = [
+                db.execute(f"SELECT * FROM {t} ORDER BY rowid").fetchall()
+                for t in ("judgements", "comparisons")
+            ]
+        db.close()
+        store = open_store(house.workspace)
+        events = len(store.events())
+        store.close()
+        return rows, events
+
+    client, token = signed_in(f"{role}-1")
+    before = state()
+    for page in ROUTES:
+        if page.roles is None or role in page.roles:
+            continue
+        path = places(page.path, "summary-5")
+        answer = client.request(
+            page.method, path, data={"form_token": token} if page.method == "POST" else None
+        )
+        assert answer.status_code == 403 and "Not for your role" in answer.text, page
+        assert "TEXT of" not in answer.text and "The visit" not in answer.text, page
+        if page.method == "GET":
+            assert client.head(path).status_code == 403, page
+        assert client.request("DELETE", path).status_code == 405, page
+    assert state() == before
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_only_meanings_of_ones_role_can_be_signed(house, signed_in, token_of, role):
+    client, _ = signed_in(f"{role}-1")
+    page = client.get("/releases/preceptor/1")
+    offered = set(re.findall(r'name="meaning" value="(\w+)"', page.text))
+    wanted = {"reviewer": {"reviewed"}, "privacy": {"reviewed", "rejected"}}
+    assert offered == wanted.get(role, {"reviewed", "approved", "rejected"})
+    form = {
+        "form_token": token_of(page),
+        "seen": re.search(r'name="seen" value="(\w+)"', page.text)[1],
+        "reason": "x",
+        "password": "never looked at",
+    }
+    for meaning in {"approved", "rejected"} - offered:
+        answer = client.post("/releases/preceptor/1/sign", data=form | {"meaning": meaning})
+        assert answer.status_code == 409 and "may not sign" in answer.text
+
+
+def test_a_cookie_is_worth_nothing_after_signing_out_or_when_the_account_ends(house, browser, signed_in):
+    client, token = signed_in("reviewer-1")
+    kept = client.cookies[house.cookie]
+    client.post("/sign-out", data={"form_token": token})
+    other = browser()
+    other.cookies.set(house.cookie, kept, domain="127.0.0.1")
+    assert other.get("/").headers["location"] == "/sign-in"
+    store = open_store(house.workspace)
+    users.add(store, "leaver", "admin", PASSWORD, actor="test")
+    client, _ = signed_in("leaver")
+    users.disable(store, "leaver", actor="test")
+    store.close()
+    assert client.get("/releases").headers["location"] == "/sign-in"
 
 
 def test_from_sign_in_over_a_judgement_to_a_promoted_version(house, browser, token_of):
