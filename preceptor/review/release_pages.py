@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from preceptor.errors import GateRefused, UsageError
 from preceptor.release import signatures
 from preceptor.release.candidates import overview
 from preceptor.release.card import card
+from preceptor.release.differences import differences
 from preceptor.release.registry import VersionInfo, bundle_of, resolve, tracking_of
 from preceptor.release.standing import standing
 from preceptor.review import comparisons
@@ -126,26 +126,6 @@ def sign(visit: Visit) -> Any:
     finally:
         store.close()
     return visit.go(f"/releases/{info.ref}")
-
-
-def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """What two bundles say differently: key, the one, the other.
-
-    >>> differences({"recipe": {"rank": 8}}, {"recipe": {"rank": 16}})
-    [('recipe.rank', '8', '16')]
-    """
-    one, other = dict(_flat(before)), dict(_flat(after))
-    return [
-        (key, one.get(key, "–"), other.get(key, "–"))
-        for key in sorted(one.keys() | other.keys())
-        if one.get(key) != other.get(key)
-    ]
-
-
-def _flat(value: Any, at: str = "") -> list[tuple[str, str]]:
-    if isinstance(value, Mapping):
-        return [pair for k, v in value.items() for pair in _flat(v, f"{at}.{k}" if at else str(k))]
-    return [(at, f"{value:.4g}" if isinstance(value, float) else str(value))]
 
 
 def _ref(visit: Visit) -> str:
