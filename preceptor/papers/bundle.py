@@ -15,16 +15,24 @@ from pathlib import Path
 
 from preceptor.papers.blocks import Document
 from preceptor.papers.change_record import change_record
+from preceptor.papers.data_card import data_card
 from preceptor.papers.facts import Facts
 from preceptor.papers.html import html, index
 from preceptor.papers.model_card import model_card
 from preceptor.papers.pdf import pdf
+from preceptor.papers.risk_framework import risk_framework
 from preceptor.papers.source_attributes import source_attributes
 from preceptor.settings import Workspace
 from preceptor.versions import MANIFEST, file_sha256, write_atomic
 
 FOLDER = "papers"  # among the reports
-PAPERS: tuple[Callable[[Facts], Document], ...] = (model_card, source_attributes, change_record)
+PAPERS: tuple[Callable[[Facts], Document], ...] = (
+    model_card,
+    data_card,
+    source_attributes,
+    change_record,
+    risk_framework,
+)
 
 
 @dataclass(frozen=True, slots=True)

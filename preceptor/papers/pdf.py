@@ -7,6 +7,7 @@ same bytes. The type is DejaVu Sans, which Matplotlib brings; it has the marks o
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -43,8 +44,8 @@ def pdf(paper: Document, facts: Facts) -> bytes:
     def draw_foot(canvas: Any, _: Any) -> None:
         canvas.setFont(PLAIN, 7)
         canvas.setFillColor(_QUIET)
-        canvas.drawString(_MARGIN, _MARGIN - 6, foot)
-        canvas.drawRightString(A4[0] - _MARGIN, _MARGIN - 6, f"page {canvas.getPageNumber()}")
+        canvas.drawString(_MARGIN + 6, _MARGIN - 6, foot)
+        canvas.drawRightString(A4[0] - _MARGIN - 6, _MARGIN - 6, f"page {canvas.getPageNumber()}")
 
     document.build(_story(paper, facts, document), onFirstPage=draw_foot, onLaterPages=draw_foot)
     return stream.getvalue()
@@ -63,7 +64,7 @@ def _story(paper: Document, facts: Facts, document: Any) -> list[Any]:
     story += [_said(f"{name}: {value}", "quiet") for name, value in heading(facts)]
     states = legend(paper)
     if states:
-        story.append(_marked(states))
+        story.append(_paragraph(_marks(states), "states"))
     for section in paper.sections:
         story.append(_heading(section.title, "section", 1))
         for block in section.blocks:
@@ -88,8 +89,7 @@ def _entry(block: Entry) -> list[Any]:
     code = f'<font name="{PLAIN}" color="{_QUIET}">{escape(block.code)}</font> ' if block.code else ""
     parts: list[Any] = [
         CondPageBreak(56),
-        _paragraph(code + escape(block.label), "label"),
-        _marked(block.states),
+        _paragraph(f"{code}{escape(block.label)}   {_marks(block.states)}", "label"),
     ]
     parts += [_said(text, "body") for text in block.said]
     parts += [_said(text, "stated") for text in block.stated]
@@ -102,7 +102,9 @@ def _table(block: Table, width: float) -> list[Any]:
     from reportlab.platypus import Spacer
     from reportlab.platypus import Table as Grid
 
-    rows = [[_said(cell, "head") for cell in block.header]]
+    rows = [
+        [_said(cell, "headfigure" if block.figures and i else "head") for i, cell in enumerate(block.header)]
+    ]
     rows += [
         [_said(cell, "figure" if block.figures and i else "cell") for i, cell in enumerate(row)]
         for row in block.rows
@@ -140,9 +142,11 @@ def _widths(block: Table, width: float) -> list[float]:
     return [n + m * share for n, m in zip(needed, more, strict=True)]
 
 
-def _marked(states: Any) -> Any:
-    marks = "   ".join(f'<font color="{_COLOURS[s]}">{escape(f"{s.mark} {s.word}")}</font>' for s in states)
-    return _paragraph(marks, "states")
+def _marks(states: Iterable[State]) -> str:
+    return "   ".join(
+        f'<font name="{PLAIN}" size="7.5" color="{_COLOURS[state]}">{escape(f"{state.mark} {state.word}")}</font>'
+        for state in states
+    )
 
 
 def _said(text: str, style: str) -> Any:
@@ -216,6 +220,7 @@ def _styles() -> dict[str, Any]:
         style("quiet", PLAIN, 7.5, textColor=_QUIET),
         style("caption", PLAIN, 7.5, textColor=_QUIET, spaceBefore=5, spaceAfter=2, keepWithNext=1),
         style("head", BOLD, 7.2, textColor=_QUIET),
+        style("headfigure", BOLD, 7.2, textColor=_QUIET, alignment=TA_RIGHT),
         style("cell", PLAIN, 7.5),
         style("figure", PLAIN, 7.5, alignment=TA_RIGHT),
     )

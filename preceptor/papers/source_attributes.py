@@ -43,14 +43,15 @@ def source_attributes(facts: Facts) -> Document:
     paper = Document(
         "source-attributes",
         "Source attributes for a predictive decision support intervention",
-        "What a developer of certified health IT must be able to show of a predictive intervention (ONC HTI-1).",
+        "The source attributes that ONC's HTI-1 rule lists for predictive decision support interventions in certified health IT.",
         SOURCE,
         sections,
     )
     found = [each for each in entries(paper) if each.code.startswith("(B)")]
     said = (
         counted("attributes", found),
-        "Whether the model is such an intervention, and whether what is said suffices, is for the developer to decide.",
+        "Whether the model is such an intervention, and whether what is said suffices, is for the developer to decide. A proposed rule "
+        "(HTI-5, 29 December 2025) would remove these attributes: look whether it became final.",
     )
     return Document(paper.key, paper.title, paper.about, paper.source, paper.sections, said)
 
