@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from preceptor.papers.blocks import Document
 from preceptor.papers.change_record import change_record
@@ -74,7 +75,16 @@ def write_papers(facts: Facts, folder: Path) -> Papers:
     return Papers(facts.ref, folder, facts.digest_of_facts, hashes, reused=False)
 
 
-def _known(folder: Path) -> dict | None:
+def files_of(folder: Path) -> frozenset[str]:
+    """The names of the files that a folder's manifest vouches for, and the manifest's own; empty without one."""
+    try:
+        said = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return frozenset()
+    return frozenset(said["files"]) | {MANIFEST}
+
+
+def _known(folder: Path) -> dict[str, Any] | None:
     """The manifest of a folder whose files are still those that it names."""
     try:
         said = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))

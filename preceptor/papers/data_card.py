@@ -105,7 +105,7 @@ def _sources(facts: Facts) -> tuple[Block, ...]:
         entry(
             "Known remainder",
             [
-                "De-identification misses some identifiers; each source version has a risk report (`preceptor deid report`)."
+                "De-identification misses some identifiers; each source version has a risk report (“preceptor deid report”)."
             ],
         ),
     )

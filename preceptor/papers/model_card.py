@@ -233,7 +233,7 @@ def _metrics(facts: Facts) -> tuple[Section, ...]:
             for r in (facts.gate or {}).get("reasons", ())
             if r["rule"].partition(":")[0] in rules or r["rule"] in rules
         ]
-        needs = "This was not measured; `preceptor evaluate` does."
+        needs = "This was not measured; “preceptor evaluate” does."
         return Section(
             f"Key metrics: {title}",
             (

@@ -92,7 +92,7 @@ def _entry(block: Entry) -> list[Any]:
         _paragraph(f"{code}{escape(block.label)}   {_marks(block.states)}", "label"),
     ]
     parts += [_said(text, "body") for text in block.said]
-    parts += [_said(text, "stated") for text in block.stated]
+    parts += [_said(f"{State.STATED.mark} {text}", "stated") for text in block.stated]
     if block.needs:
         parts.append(_said(TO_SUPPLY + block.needs, "needs"))
     return [*parts, HRFlowable(width="100%", thickness=0.4, color=_RULE, spaceBefore=4, spaceAfter=3)]

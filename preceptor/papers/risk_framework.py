@@ -42,7 +42,7 @@ def _entry(facts: Facts, row: Row) -> Entry:
     named = [name.replace("_", " ") for name in row.statements if _stated(facts, name)]
     if named:
         found.append(f"Stated in the other papers: {', '.join(named)}.")
-    tools = [f"`preceptor {command}`" for command in row.commands] + [f"docs/{page}.md" for page in row.docs]
+    tools = [f"“preceptor {command}”" for command in row.commands] + [f"docs/{page}.md" for page in row.docs]
     people = paragraphs(facts.statements.governance.get(row.code, ""))
     if people or (found and not row.needs):
         states: tuple[State, ...] = (State.SERVED, State.STATED) if people else (State.SERVED,)

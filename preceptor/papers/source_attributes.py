@@ -250,7 +250,7 @@ def in_use(facts: Facts) -> list[str | None]:
 
 def _schedule(facts: Facts) -> tuple[Block, ...]:
     people = facts.statements
-    back = "A rollback to the previous champion takes no new signature (`preceptor release rollback`)."
+    back = "A rollback to the previous champion takes no new signature (“preceptor release rollback”)."
     return (
         entry("Process and frequency by which the intervention is updated", maintenance(facts), stated=people.update_schedule,
               setting="update_schedule", code="(B)(9)(i)"),
