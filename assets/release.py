@@ -46,6 +46,35 @@ def candidate_version(
     )
 
 
+@dg.asset(
+    deps=[candidate_version],
+    group_name="7_release",
+    kinds={"html", "pdf"},
+    owners=OWNERS["clinical"],
+    code_version="1",
+    tags={"zone": "green"},
+)
+@quiet
+def governance_papers(
+    context: dg.AssetExecutionContext, workspace: WorkspaceResource
+) -> dg.MaterializeResult:
+    """Model card, data card, source attributes, change record and risk framework mapping of the version evaluated last, from recorded
+    facts, as HTML and PDF."""
+    from preceptor.papers.stage import papers_of_last
+
+    with workspace.record() as record:
+        papers = papers_of_last(workspace.workspace(), workspace.settings(), workspace.tracking(), record)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(papers.facts[:20]),
+        metadata={
+            "version": papers.ref,
+            "papers": dg.MetadataValue.path(str(papers.path / "index.html")),
+            "files": len(papers.files),
+            "facts": papers.facts[:16],
+        },
+    )
+
+
 class PromotionConfig(dg.Config):
     """Which approved version to promote; empty: the candidate."""
 

@@ -10,7 +10,7 @@ from assets.deidentified import phi_tagger
 from assets.evaluation import evaluation_report
 from assets.model import fine_tuned_model
 from assets.monitoring import drift_report
-from assets.release import candidate_version, champion
+from assets.release import candidate_version, champion, governance_papers
 from assets.search import recipe_search
 from assets.synthetic import synthetic_examples
 from resources import WorkspaceResource
@@ -30,6 +30,7 @@ retraining = dg.define_asset_job(
         fine_tuned_model,
         evaluation_report,
         candidate_version,
+        governance_papers,
     ),
     description="Train, evaluate and register again from all batches that are de-identified.",
 )

@@ -16,6 +16,7 @@ STAGES = {
     "fine_tuned_model": "training",
     "evaluation_report": "evaluation",
     "candidate_version": "registry",
+    "governance_papers": "governance documents",
     "drift_report": "monitoring",
 }
 

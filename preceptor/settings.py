@@ -631,6 +631,102 @@ class EmailSettings(_Section):
     password_env: VariableName = "SMTP_PASSWORD"
 
 
+Statement = Annotated[str, Field(max_length=4000)]  # what only people can say; empty: not recorded
+
+
+class AllowedRange(_Section):
+    """How far one recorded value may move; what is left out is not bounded."""
+
+    min: float | None = None
+    max: float | None = None
+    one_of: tuple[str | int | float | bool, ...] | None = None
+
+
+class PlannedModification(_Section):
+    """One modification of the change-control plan. `changes` and the keys of `allowed` are keys of the bundle, such as
+    `recipe.recipe.optimizer.learning_rate`, with * and ?; `verification` are rules of the gates, such as `gain-over-base`
+    or `task-loss:*`."""
+
+    changes: tuple[str, ...] = Field(min_length=1)
+    allowed: dict[str, AllowedRange] = Field(default_factory=dict)
+    verification: tuple[str, ...] = Field(min_length=1)
+    impact: Statement = ""  # benefits, risks and how they are mitigated
+
+
+class ChangePlanSettings(_Section):
+    """A predetermined change control plan, as it was agreed before; docs/papers.md."""
+
+    reference: str = Field(min_length=1)  # where the agreed plan is filed
+    modifications: dict[str, PlannedModification] = Field(min_length=1)
+
+
+class ExternalValidationSettings(_Section):
+    """Of a validation on data of another source, made outside of Preceptor."""
+
+    source: Statement = ""
+    party: Statement = ""
+    representativeness: Statement = ""
+    process: Statement = ""
+    validity: Statement = ""
+    fairness: Statement = ""
+
+
+class PapersSettings(_Section):
+    """Statements for the governance documents; docs/papers.md. Name no patient: they are handed out."""
+
+    developer: Statement = ""
+    contact: Statement = ""
+    funding: Statement = ""
+    third_parties: Statement = ""
+    stakeholders: Statement = ""
+    release_stage: Statement = ""
+    availability: Statement = ""
+    ehr_compatibility: Statement = ""
+    regulatory: Statement = ""
+    summary: Statement = ""
+    keywords: tuple[str, ...] = ()
+    output_value: Statement = ""
+    output_type: Statement = ""
+    intended_use: Statement = ""
+    intended_users: Statement = ""
+    patient_population: Statement = ""
+    decision_role: Statement = ""
+    how_to_use: Statement = ""
+    out_of_scope: Statement = ""
+    known_risks: Statement = ""
+    known_biases: Statement = ""
+    clinical_risk_level: Statement = ""
+    inclusion_criteria: Statement = ""
+    input_variables: dict[
+        Literal[
+            "race", "ethnicity", "language", "sexual orientation", "gender identity", "sex", "date of birth",
+            "social determinants of health", "health status assessments",
+        ], Statement
+    ] = Field(default_factory=dict)  # fmt: skip
+    representativeness: Statement = ""
+    relevance: Statement = ""
+    fairness_approach: Statement = ""
+    bias_mitigation: Statement = ""
+    external_validation: ExternalValidationSettings = ExternalValidationSettings()
+    outcome_evaluations: Statement = ""
+    validity_monitoring: Statement = ""
+    local_validity: Statement = ""
+    fairness_monitoring: Statement = ""
+    local_fairness: Statement = ""
+    update_schedule: Statement = ""
+    correction_schedule: Statement = ""
+    security: Statement = ""
+    transparency: Statement = ""
+    clinical_trials: Statement = ""
+    publications: Statement = ""
+    reimbursement: Statement = ""
+    patient_consent: Statement = ""
+    governance: dict[str, Statement] = Field(
+        default_factory=dict
+    )  # by subcategory of the NIST AI RMF, such as GOVERN 2.2
+    pccp: ChangePlanSettings | None = None
+
+
 class NotificationSettings(_Section):
     """Who is told what became of model versions; docs/release.md#notifications. Off as long as no channel is named."""
 
@@ -669,6 +765,7 @@ class Settings(_Section):
     gates: GateSettings = GateSettings()
     release: ReleaseSettings = ReleaseSettings()
     notifications: NotificationSettings = NotificationSettings()
+    papers: PapersSettings = PapersSettings()
     review: ReviewSettings = ReviewSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
     serving: ServingSettings = ServingSettings()

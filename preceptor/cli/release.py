@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -216,6 +217,30 @@ def card(ref: str, as_json: bool) -> None:
     tracking, store = _open()
     text = card_of(tracking, store, ref, settings().release.required_approvals)
     emit({"ref": ref, "card": text}, as_json, text)
+
+
+@release.command()
+@click.argument("ref")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where to write. [default: among the home's reports]",
+)
+@json_option
+def papers(ref: str, out: Path | None, as_json: bool) -> None:
+    """Write the governance documents of REF as HTML and PDF: model card, source attributes, change record, and others."""
+    from preceptor.papers.bundle import folder_of, write_papers
+    from preceptor.papers.facts import gather
+
+    facts = gather(workspace(), settings(), *_open(), ref)
+    done = write_papers(facts, out or folder_of(workspace(), facts.ref))
+    state = "are there already" if done.reused else "were written"
+    emit(
+        asdict(done),
+        as_json,
+        f"{len(done.files)} files of {done.ref} {state}: open {done.path / 'index.html'}",
+    )
 
 
 @release.command()

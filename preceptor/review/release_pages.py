@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from preceptor.errors import GateRefused, UsageError
+from preceptor.papers.bundle import files_of, folder_of
 from preceptor.release import signatures
 from preceptor.release.candidates import overview
 from preceptor.release.card import card
+from preceptor.release.differences import differences
 from preceptor.release.registry import VersionInfo, bundle_of, resolve, tracking_of
 from preceptor.release.standing import standing
 from preceptor.review import comparisons
@@ -69,14 +70,13 @@ def release(visit: Visit) -> Any:
         meanings=[m for m in MEANINGS if visit.role in MAY[m]],
         seen=digest(_shown(visit, info)),
         has_report=_report(visit, info).exists(),
+        has_papers=bool(files_of(folder_of(house.workspace, info.ref))),
         required=required,
     )
 
 
 def report(visit: Visit) -> Any:
-    """The evaluation's report as it was written. Amber. Its styles are allowed by their hashes, nothing else is."""
-    from starlette.responses import HTMLResponse
-
+    """The evaluation's report as it was written. Amber."""
     info = resolve(tracking_of(visit.house.workspace), _ref(visit))
     judged = [c for c in comparisons.all_of(visit.house.database) if c.evaluation == info.evaluation]
     if visit.role == "reviewer" and any(c.closed_at is None for c in judged):
@@ -87,7 +87,26 @@ def report(visit: Visit) -> Any:
     visit.house.note(
         visit.name, "read", "evaluation report", {"version": info.ref, "evaluation": info.evaluation}
     )
-    page = path.read_text(encoding="utf-8")
+    return _own_styles(path.read_text(encoding="utf-8"))
+
+
+def papers(visit: Visit) -> Any:
+    """One file of the governance documents, if they were written. Green. Only what their manifest names is handed out."""
+    from starlette.responses import FileResponse
+
+    info = resolve(tracking_of(visit.house.workspace), _ref(visit))
+    folder, name = folder_of(visit.house.workspace, info.ref), visit.path["file"]
+    if name not in files_of(folder):
+        raise UsageError(f"No such paper was written: `preceptor release papers {info.ref}` writes them.")
+    if name.endswith(".html"):
+        return _own_styles((folder / name).read_text(encoding="utf-8"))
+    return FileResponse(folder / name, filename=f"{info.ref.replace('/', '-')}-{name}")
+
+
+def _own_styles(page: str) -> Any:
+    """A page that we wrote ourselves, as it is: its styles are allowed by their hashes, and nothing else is."""
+    from starlette.responses import HTMLResponse
+
     styles = re.findall(r"<style>(.*?)</style>", page, re.DOTALL) + re.findall(r' style="([^"]*)"', page)
     hashes = " ".join(
         f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'"
@@ -126,26 +145,6 @@ def sign(visit: Visit) -> Any:
     finally:
         store.close()
     return visit.go(f"/releases/{info.ref}")
-
-
-def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """What two bundles say differently: key, the one, the other.
-
-    >>> differences({"recipe": {"rank": 8}}, {"recipe": {"rank": 16}})
-    [('recipe.rank', '8', '16')]
-    """
-    one, other = dict(_flat(before)), dict(_flat(after))
-    return [
-        (key, one.get(key, "–"), other.get(key, "–"))
-        for key in sorted(one.keys() | other.keys())
-        if one.get(key) != other.get(key)
-    ]
-
-
-def _flat(value: Any, at: str = "") -> list[tuple[str, str]]:
-    if isinstance(value, Mapping):
-        return [pair for k, v in value.items() for pair in _flat(v, f"{at}.{k}" if at else str(k))]
-    return [(at, f"{value:.4g}" if isinstance(value, float) else str(value))]
 
 
 def _ref(visit: Visit) -> str:

@@ -43,5 +43,6 @@ ROUTES = (
     Page("GET", "/releases", EVERYBODY, release_pages.releases),
     Page("GET", "/releases/{name}/{version}", EVERYBODY, release_pages.release),
     Page("GET", "/releases/{name}/{version}/report", EVERYBODY, release_pages.report),
+    Page("GET", "/releases/{name}/{version}/papers/{file}", EVERYBODY, release_pages.papers),
     Page("POST", "/releases/{name}/{version}/sign", EVERYBODY, release_pages.sign),
 )

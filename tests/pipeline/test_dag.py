@@ -25,7 +25,7 @@ from tests.pipeline.conftest import NEEDLES, PLANTED, ROOT, preceptor, write_con
 
 ASSETS = {
     "raw_documents", "deidentified_documents", "curated_examples", "synthetic_examples", "fine_tuned_model",
-    "evaluation_report", "candidate_version", "drift_report",
+    "evaluation_report", "candidate_version", "governance_papers", "drift_report",
 }  # fmt: skip
 GATES = {
     "raw_documents_gate", "deidentified_documents_gate", "curated_examples_gate", "synthetic_examples_gate",
