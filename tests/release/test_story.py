@@ -202,7 +202,9 @@ def test_killed_before_any_write_the_story_ends_the_same(
         if not came():
             break
         cut += 1
-    assert cut == 25  # 4 intents and 4 deeds, each before and in its transaction; 8 aliases, and the candidate's
+    assert (
+        cut == 25
+    )  # 4 intents and 4 deeds, each before and in its transaction; 8 aliases, and the candidate's
     assert all(end == ends[-1] for end in ends)
     assert ends[-1][0] == {"candidate": None, "champion": 2, "previous": 1}
     assert [kind for kind, _ in ends[-1][1]] == [
