@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from preceptor.errors import UsageError
 from preceptor.papers.blocks import Document
 from preceptor.papers.change_record import change_record
 from preceptor.papers.data_card import data_card
@@ -53,7 +54,11 @@ def folder_of(workspace: Workspace, ref: str) -> Path:
 
 
 def write_papers(facts: Facts, folder: Path) -> Papers:
-    """Write all papers into `folder`, unless those of the same facts are there unchanged; every file whole or not at all."""
+    """Write all papers into `folder`, unless those of the same facts are there unchanged; every file whole or not at all.
+
+    Raises `UsageError` if the folder holds other things.
+    """
+    _require_ours(folder)
     known = _known(folder)
     if known and known["facts"] == facts.digest_of_facts:
         return Papers(facts.ref, folder, known["facts"], known["files"], reused=True)
@@ -81,7 +86,22 @@ def files_of(folder: Path) -> frozenset[str]:
         said = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return frozenset()
-    return frozenset(said["files"]) | {MANIFEST}
+    return (
+        frozenset(said["files"]) | {MANIFEST} if isinstance(said, dict) and "papers" in said else frozenset()
+    )
+
+
+def _require_ours(folder: Path) -> None:
+    """Raise `UsageError` for a folder that holds other things, which would be written over."""
+    names = {f"{paper.__name__.replace('_', '-')}.{kind}" for paper in PAPERS for kind in ("html", "pdf")}
+    names |= {"facts.json", "index.html", MANIFEST} | files_of(folder)
+    there = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    strangers = sorted(name for name in there if name not in names and not name.endswith(".part"))
+    if strangers or ((folder / MANIFEST).exists() and not files_of(folder)):
+        what = strangers[0] if strangers else MANIFEST
+        raise UsageError(
+            f"{folder} holds {what}, which is none of the papers: name a folder of their own with --out."
+        )
 
 
 def _known(folder: Path) -> dict[str, Any] | None:

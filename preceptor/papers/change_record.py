@@ -202,7 +202,7 @@ def _update(facts: Facts) -> tuple[Block, ...]:
     return (
         entry("Approvals that hold", [signed], needs=f"{facts.plan['required_approvals']} signed approval(s)."),
         entry("How it comes into use", ["Gates and checksums are checked again, then the aliases are moved in one step; the version before "
-                                        "stays as “previous” for a rollback. Reasons stand in the record: `preceptor release history`."]),
+                                        "stays as “previous” for a rollback. Reasons stand in the record: “preceptor release history”."]),
         *((table,) if table else ()),
     )  # fmt: skip
 

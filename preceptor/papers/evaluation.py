@@ -45,8 +45,6 @@ def handed_out(report: Mapping[str, Any]) -> dict[str, Any]:
         },
         "skipped": [entry["arm"] for entry in report.get("skipped") or ()],
         "numbers": {name: _numbers(facts.get("gate") or {}) for name, facts in probes.items()},
-        "attacked": sorted(set(probes.get("memorisation") or {}) & {"exposure", "extraction", "membership"}),
-        "benchmarks": sorted((probes.get("benchmarks") or {}).get("benchmarks") or {}),
         "groups": _groups(probes.get("fairness") or {}),
         "verdict": verdict.get("headline"),
         "cautions": list(verdict.get("cautions") or ()),

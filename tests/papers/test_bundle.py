@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+import pickle
 import re
-import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
 from preceptor.documents.pdf import read
+from preceptor.errors import UsageError
 from preceptor.papers import bundle as bundling
 from preceptor.papers.bundle import PAPERS, write_papers
+from preceptor.papers.data_card import data_card
+from preceptor.settings import ROOT
 from preceptor.versions import file_sha256
 
 from .conftest import CANARY
@@ -65,37 +71,57 @@ def test_the_pdf_has_all_of_the_pages_text(written, key):
     assert len(page.words) > 50 and missing == []
 
 
-def test_the_same_facts_are_the_same_bytes(written, rich, tmp_path):
-    again = write_papers(rich, tmp_path / "again")
-    assert again.files == written.files and not again.reused
+def test_the_same_facts_are_the_same_bytes(written, rich):
+    """In another process, too: nothing may hang on the order of sets or the time."""
+    code = (
+        "import hashlib, pickle, sys; from preceptor.papers.bundle import PAPERS; from preceptor.papers.pdf import pdf\n"
+        "facts = pickle.load(sys.stdin.buffer)\n"
+        "print(*(hashlib.sha256(pdf(paper(facts), facts)).hexdigest() for paper in PAPERS))"
+    )
+    environment = os.environ | {"PYTHONHASHSEED": "7", "TZ": "Pacific/Auckland"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        input=pickle.dumps(rich),
+        capture_output=True,
+        check=True,
+        env=environment,
+        cwd=ROOT,
+    )
+    keys = [paper.__name__.replace("_", "-") for paper in PAPERS]
+    assert done.stdout.decode().split() == [written.files[f"{key}.pdf"] for key in keys]
 
 
-def test_nothing_is_done_again_and_what_was_altered_is_mended(written, rich, tmp_path):
-    folder = tmp_path / "papers"
-    shutil.copytree(written.path, folder)
-    assert write_papers(rich, folder).reused
-    (folder / "model-card.html").write_text("altered")
-    mended = write_papers(rich, folder)
-    assert not mended.reused and file_sha256(folder / "model-card.html") == written.files["model-card.html"]
+@pytest.fixture
+def one_paper(monkeypatch):
+    """Only the shortest, for what does not depend on which."""
+    monkeypatch.setattr(bundling, "PAPERS", (data_card,))
+
+
+def test_nothing_is_done_again_and_what_was_altered_is_mended(rich, tmp_path, one_paper):
+    first = write_papers(rich, tmp_path)
+    assert not first.reused and write_papers(rich, tmp_path).reused
+    (tmp_path / "data-card.html").write_text("altered")
+    mended = write_papers(rich, tmp_path)
+    assert not mended.reused and mended.files == first.files
+    assert file_sha256(tmp_path / "data-card.html") == first.files["data-card.html"]
     assert (
-        write_papers(replace(rich, status="champion"), folder).files["index.html"]
-        != written.files["index.html"]
+        write_papers(replace(rich, status="champion"), tmp_path).files["index.html"]
+        != first.files["index.html"]
     )
 
 
-def test_the_manifest_comes_last(rich, tmp_path, monkeypatch):
-    folder = tmp_path / "papers"
-    write_papers(rich, folder)
+def test_a_write_that_was_killed_leaves_nothing_that_vouches_for_it(rich, tmp_path, one_paper, monkeypatch):
+    write_papers(rich, tmp_path)
 
     def killed(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(bundling, "write_atomic", killed)
-    with pytest.raises(KeyboardInterrupt):
-        write_papers(replace(rich, status="champion"), folder)
-    assert not (folder / "manifest.json").exists()
-    monkeypatch.undo()
-    assert not write_papers(rich, folder).reused
+    with monkeypatch.context() as patched:
+        patched.setattr(bundling, "write_atomic", killed)
+        with pytest.raises(KeyboardInterrupt):
+            write_papers(replace(rich, status="champion"), tmp_path)
+    assert bundling.files_of(tmp_path) == frozenset()
+    assert not write_papers(rich, tmp_path).reused and "data-card.pdf" in bundling.files_of(tmp_path)
 
 
 def test_the_manifest_names_every_file_and_no_file_holds_a_text_that_must_not_come_out(written):
@@ -116,3 +142,11 @@ def test_a_page_reaches_nothing_outside_and_escapes_what_people_state(written):
         if name.endswith(".html"):
             text = (written.path / name).read_text()
             assert not re.search(r"<script|https?://|<link|@import|url\(", text), name
+
+
+@pytest.mark.parametrize("stranger", ["thesis.html", "manifest.json"])
+def test_a_folder_with_other_things_is_left_alone(rich, tmp_path, one_paper, stranger):
+    (tmp_path / stranger).write_text('{"files": {}}')
+    with pytest.raises(UsageError, match=stranger):
+        write_papers(rich, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [stranger]
