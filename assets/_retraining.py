@@ -1,18 +1,20 @@
 """What assets do otherwise in a run of the job `retraining`: ask for a gain over the champion, and say what it brought."""
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from preceptor.release.stage import Submitted
-from preceptor.settings import Settings, Workspace
+if TYPE_CHECKING:
+    from preceptor.release.stage import Submitted
+    from preceptor.settings import Settings, Workspace
 
 JOB = "retraining"
 # Tags of the runs that a decision started: its id in the record, its causes, and their words.
 DECISION, CAUSE, WHY = "preceptor/decision", "preceptor/cause", "preceptor/why"
 
 
-def gain_asked(run: dg.DagsterRun, settings: Settings) -> float | None:
+def gain_asked(run: dg.DagsterRun, settings: "Settings") -> float | None:
     """What the model must gain over the champion beside what the gates ask; None outside of a retraining."""
     from preceptor.monitoring.retraining import required_gain
 
@@ -21,7 +23,7 @@ def gain_asked(run: dg.DagsterRun, settings: Settings) -> float | None:
     return required_gain(settings.monitoring.retraining, run.tags.get(CAUSE, "").split(", "))
 
 
-def note_result(run: dg.DagsterRun, workspace: Workspace, submitted: Submitted) -> dict[str, str]:
+def note_result(run: dg.DagsterRun, workspace: "Workspace", submitted: "Submitted") -> dict[str, str]:
     """Write down what a retraining brought; return it as metadata, empty outside of a retraining."""
     from preceptor.monitoring.outcome import brought
     from preceptor.monitoring.retraining_record import open_record

@@ -456,6 +456,7 @@ class EvaluationSettings(_Section):
     benchmark_cases: int = Field(default=0, ge=0)  # the first so many of each; 0: all
     memorisation: MemorisationSettings = MemorisationSettings()
     relevant_difference: float = Field(default=0.03, gt=0, le=1)  # of scores; the least that would matter
+    fresh_cases: int = Field(default=40, ge=0)  # of batches that came after the champion's data; 0: none
     regression_set: str = ""  # a JSONL file, or a folder of them; docs/evaluation-gates.md
 
 
