@@ -56,21 +56,21 @@ def fresh_slice(material: Material) -> dict[str, Any] | None:
     if not cases or not {"finetuned", "champion"} <= set(material.models):
         return None
     scores = {role: _scores(material, role) for role in ROLES if role in material.models}
-    where = (
-        [case.task for case in cases],
-        [case.patient_ref or f"case {case.example_id}" for case in cases],
+    tasks = [case.task for case in cases]
+    patients = [case.patient_ref or f"case {case.example_id}" for case in cases]
+    samples, seed = material.settings.bootstrap_samples, material.settings.seed
+    gain = paired_difference(
+        scores["finetuned"], scores["champion"], tasks, patients, samples=samples, seed=seed
     )
-    drawn = {"samples": material.settings.bootstrap_samples, "seed": material.settings.seed}
-    gain = paired_difference(scores["finetuned"], scores["champion"], *where, **drawn)
     return {
         "cases": len(cases),
         "patients": gain.patients,
         "by_split": dict(sorted(Counter(case.split for case in cases).items())),
-        "by_task": dict(sorted(Counter(case.task for case in cases).items())),
+        "by_task": dict(sorted(Counter(tasks).items())),
         "arms": {
             role: {
                 "label": ARMS[role][1],
-                **_interval(macro_mean(found, *where, **drawn)),
+                **_interval(macro_mean(found, tasks, patients, samples=samples, seed=seed)),
                 "tasks": _means(cases, found),
             }
             for role, found in scores.items()

@@ -73,7 +73,8 @@ def calendar(facts: Facts, settings: MonitoringSettings, now: datetime) -> Reaso
     if facts.promoted_at is None:
         return None
     since = max(facts.promoted_at, facts.tried_at or facts.promoted_at)
-    if facts.seen.due and datetime.fromisoformat(facts.seen.due) > since:
+    is_new = facts.seen.due not in ("", facts.tried.due)
+    if is_new and datetime.fromisoformat(facts.seen.due) > since:
         return Reason("calendar", f"the schedule asked for it at {facts.seen.due}", facts.seen.due)
     age = (now - since).days
     if age <= settings.champion_max_age_days:

@@ -25,7 +25,9 @@ def look(sources: Sources, record: Record, now: datetime, running: str = "") -> 
     starts = [entry.id for entry in record.entries() if entry.started]
     champion = champion_of(sources)
     tried = record.tried(champion.ref if champion else None)
-    facts = gather(sources, champion, tried, record.due(), record.history(now, running))
+    facts = gather(
+        sources, champion, tried, record.alarms_answered(), record.due(), record.history(now, running)
+    )
     decision = decide(facts, sources.settings.monitoring, now)
     return Look(facts, decision, starts[-1] if starts else None)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -79,9 +79,14 @@ def champion_of(sources: Sources) -> VersionInfo | None:
 
 
 def gather(
-    sources: Sources, champion: VersionInfo | None, tried: Entry | None, due: str, history: History
+    sources: Sources,
+    champion: VersionInfo | None,
+    tried: Entry | None,
+    answered: tuple[str, ...],
+    due: str,
+    history: History,
 ) -> Facts:
-    """Return the facts about the champion; `tried`, `due` and `history` are of the record of retrainings.
+    """Return the facts about the champion; `tried`, `answered` (alarms), `due` and `history` are of the record of retrainings.
 
     Raises `PreceptorError` if the data that the champion was made from are gone: what is new cannot be told then.
     """
@@ -89,15 +94,11 @@ def gather(
         return Facts(None, history=history)
     workspace, settings = sources.workspace, sources.settings
     data = _data_of(workspace, champion)
-    alarms = [
-        alarm
-        for alarm in sources.open_alarms(workspace.monitoring)
-        if any(fnmatchcase(alarm.measure, wanted) for wanted in settings.monitoring.retraining.quality_alarms)
-    ]
     drifted, drift = _drift(workspace.monitoring / REPORT, champion.ref, settings.monitoring.drift_psi)
     erasure, erased = _erased(sources, champion, data)
     base, champion_base = _base(sources, champion)
     crowned = sources.store.events(subject=champion.ref, kinds=("promoted", "rolled_back"))
+    alarms = _alarms(sources, champion.ref, bool(crowned) and crowned[-1].kind == "rolled_back")
     seen = Seen(
         documents=_new_documents(workspace.data, sources.vault.batches(), data[0]),
         reviewed=_reviewed(sources.store, champion.ref),
@@ -111,7 +112,7 @@ def gather(
         champion=champion.ref,
         promoted_at=datetime.fromisoformat(crowned[-1].at if crowned else champion.created),
         seen=seen,
-        tried=tried.seen if tried else Seen(),
+        tried=replace(tried.seen if tried else Seen(), alarms=answered),
         tried_at=tried.at if tried else None,
         drift=drift,
         alarms=tuple(alarm.text for alarm in alarms),
@@ -154,6 +155,17 @@ def _reviewed(store: Store, champion: str) -> int:
     for event in store.events(kinds=(EXAMPLE_REVIEWED,), since=since):
         last[event.payload["case"]] = event.payload["verdict"]
     return sum(verdict in ("accept", "correct") for verdict in last.values())
+
+
+def _alarms(sources: Sources, champion: str, rolled_back: bool) -> list[Alarm]:
+    """Open alarms that a retraining may answer to: about the champion, and after a rollback about what was rolled back from."""
+    wanted = sources.settings.monitoring.retraining.quality_alarms
+    return [
+        alarm
+        for alarm in sources.open_alarms(sources.workspace.monitoring)
+        if (alarm.subject == champion or rolled_back)
+        and any(fnmatchcase(alarm.measure, pattern) for pattern in wanted)
+    ]
 
 
 def _drift(path: Path, champion: str, limit: float) -> tuple[bool, str]:

@@ -151,7 +151,7 @@ class Record:
 
     def ended(self, decision: int, failed: bool, note: str, minutes: float, at: datetime) -> None:
         """A decision's run came to its end; `note` says how it failed, if it did."""
-        payload = {"failed": failed, "note": note, "minutes": round(minutes, 2)}
+        payload = {"failed": failed, "note": note, "minutes": round(minutes, 4)}
         self._once(at, "ended", decision, "", payload)
 
     def entry(self, id: int) -> Entry:
@@ -190,6 +190,11 @@ class Record:
         ]
         return found[-1] if found else None
 
+    def alarms_answered(self) -> tuple[str, ...]:
+        """Alarms that a retraining has seen, whichever champion it was about: a later champion need not answer to them."""
+        found = [e for e in self.entries() if e.started and e.outcome != FAILED]
+        return tuple(sorted({alarm for entry in found for alarm in entry.seen.alarms}))
+
     def history(self, now: datetime, running: str = "") -> History:
         """What the policy asks of earlier retrainings. One that is open is at work, whatever `running` says."""
         starts = [entry for entry in self.entries() if entry.started]
@@ -202,7 +207,7 @@ class Record:
         return History(
             running=running,
             last_end=whole[-1].ended_at if whole else None,
-            fruitless=bool(whole) and whole[-1].outcome != CANDIDATE,
+            fruitless=bool(whole) and whole[-1].outcome in (NOT_BETTER, NOTHING_NEW),
             failed_at=done[-1].ended_at if done and done[-1].outcome == FAILED else None,
             runs_this_month=len(month),
             minutes_this_month=sum(entry.minutes for entry in month),

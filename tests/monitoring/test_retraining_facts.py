@@ -22,7 +22,7 @@ from preceptor.versions import MANIFEST, write_atomic
 
 def found(home, alarms=no_alarms):
     with open_sources(home.workspace, home.settings, tracking_of(home.workspace), alarms) as sources:
-        return gather(sources, champion_of(sources), None, "", History())
+        return gather(sources, champion_of(sources), None, (), "", History())
 
 
 @contextmanager
@@ -87,6 +87,14 @@ def test_alarms_that_say_nothing_of_the_model_are_left_out(home):
     facts = found(home, lambda folder: alarms)
     assert facts.seen.alarms == ("preceptor/1 kept 2026-06-20", "preceptor/1 gap_sex 2026-06-21")
     assert facts.alarms == ("kept is low", "gap_sex is low")
+
+
+def test_an_alarm_of_another_version_counts_only_after_a_rollback_from_it(home):
+    alarms = [Alarm("kept", "2026-06-20", subject="preceptor/2")]
+    assert found(home, lambda folder: alarms).seen.alarms == ()
+    with store_of(home) as store:
+        store.append("rolled_back", "preceptor/1", "test", {"version": "preceptor/1"})
+    assert found(home, lambda folder: alarms).seen.alarms == ("preceptor/2 kept 2026-06-20",)
 
 
 def test_an_erasure_counts_if_it_reached_the_champion_and_a_second_one_is_another(home):

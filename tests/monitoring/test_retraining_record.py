@@ -51,7 +51,7 @@ def test_a_start_is_open_until_its_run_ended_and_then_says_what_it_brought(recor
     ("result", "failed", "outcome", "fruitless"),
     [
         ("not-better", False, "not-better", True),
-        (None, False, "unknown", True),
+        (None, False, "unknown", False),
         (None, True, "failed", False),
     ],
 )
@@ -67,6 +67,7 @@ def test_what_ended_without_a_candidate_says_why(record, result, failed, outcome
     assert (history.failed_at, history.last_end) == ((NOW, None) if failed else (None, NOW))
     assert record.tried("preceptor/1") == (None if failed else found)
     assert record.tried("preceptor/2") is None
+    assert record.alarms_answered() == (() if failed else ("a", "b"))
 
 
 def test_a_run_that_was_killed_after_its_result_has_brought_it(record):

@@ -141,7 +141,7 @@ def test_a_decision_waits_for_its_run_and_no_second_one_starts(home, instance):
     bring_reviewed_data(home, "b2")
     request = ask(instance)
     run = dg.DagsterRun(
-        job_name="retraining", run_id="2" * 36, status=dg.DagsterRunStatus.QUEUED, tags=dict(request.tags)
+        job_name="retraining", run_id="2" * 36, status=dg.DagsterRunStatus.STARTED, tags=dict(request.tags)
     )
     instance.add_run(run)
     erase_somebody(home)
@@ -178,9 +178,7 @@ def test_a_run_that_somebody_started_by_hand_counts_too(home, instance):
     assert len(decisions(home)) == 2
 
 
-def test_what_the_calendar_asks_for_while_no_window_is_open_starts_when_one_is(
-    home, instance, tmp_path, monkeypatch
-):
+def test_what_the_calendar_asks_for_while_no_window_is_open_starts_when_one_is(home, tmp_path, monkeypatch):
     now = datetime.now(UTC)
     tomorrow = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")[(now.weekday() + 1) % 7]
     config = tmp_path / "windows.yaml"
@@ -188,12 +186,13 @@ def test_what_the_calendar_asks_for_while_no_window_is_open_starts_when_one_is(
     base = {"corpus": None, "corpus_records": None, "base_model": home.settings.base_model}
     config.write_text(json.dumps(base | windows))
     monkeypatch.setenv("PRECEPTOR_CONFIG", str(config))
-    with dg.build_schedule_context(
-        instance=instance, scheduled_execution_time=now, resources={"workspace": WorkspaceResource()}
-    ) as context:
-        answer = retrain_monthly(context)
-    assert "withheld by window" in said(answer) and "calendar: the schedule asked for it" in said(answer)
-    assert later(instance, timedelta(days=1)).tags["preceptor/cause"] == "calendar"
+    with dg.DagsterInstance.local_temp(str(tmp_path / "dagster")) as instance:
+        with dg.build_schedule_context(
+            instance=instance, scheduled_execution_time=now, resources={"workspace": WorkspaceResource()}
+        ) as context:
+            answer = retrain_monthly(context)
+        assert "withheld by window" in said(answer) and "calendar: the schedule asked for it" in said(answer)
+        assert later(instance, timedelta(days=1)).tags["preceptor/cause"] == "calendar"
 
 
 def test_the_command_shows_decisions_and_what_would_happen_now(home, instance, capfd):
