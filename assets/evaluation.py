@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from assets._retraining import gain_asked
 from assets._shared import OWNERS, progress, quiet, table
 from assets.curated import curated_examples
 from assets.model import fine_tuned_model
@@ -26,21 +27,24 @@ def evaluation_report(
     from preceptor.evaluation.stage import evaluate_newest
     from preceptor.release.policy import policy_digest
     from preceptor.release.stage import champion_model, gate_for
-    from preceptor.versions import newest
+    from preceptor.versions import digest, newest
 
-    champion = champion_model(workspace.tracking(), workspace.workspace(), workspace.settings())
+    settings, gain = workspace.settings(), gain_asked(context.run, workspace.settings())
+    policy = policy_digest(settings.gates)
+    champion = champion_model(workspace.tracking(), workspace.workspace(), settings)
     version = evaluate_newest(
         workspace.workspace(),
-        workspace.settings(),
+        settings,
         workspace.base_model(),
         champion,
         progress(context, "answers"),
         gate_for(
-            workspace.settings(),
+            settings,
             champion.info if champion else None,
             newest(workspace.workspace().models, "model").name,
+            gain,
         ),
-        policy_digest(workspace.settings().gates),
+        policy if gain is None else digest([policy, gain]),
     )
     facts = version.facts
     return dg.MaterializeResult(

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from assets._retraining import gain_asked, note_result
 from assets._shared import OWNERS, quiet, table
 from assets.evaluation import evaluation_report
 from assets.model import fine_tuned_model
@@ -21,18 +22,24 @@ def candidate_version(
     context: dg.AssetExecutionContext, workspace: WorkspaceResource
 ) -> dg.MaterializeResult:
     """A version in the MLflow registry with everything needed to make it again. It is the candidate, and may be
-    approved, only if the evaluation gates passed."""
+    approved, only if the evaluation gates passed; after a retraining also only if it is better than the champion."""
     from preceptor.release.stage import submit_newest
 
     with workspace.record() as record:
         submitted = submit_newest(
-            workspace.workspace(), workspace.settings(), workspace.tracking(), record, context.run_id
+            workspace.workspace(),
+            workspace.settings(),
+            workspace.tracking(),
+            record,
+            context.run_id,
+            gain_asked(context.run, workspace.settings()),
         )
     info, decision = submitted.info, submitted.decision
     return dg.MaterializeResult(
         data_version=dg.DataVersion(info.digest[:20]),
         metadata={
             "version": info.ref,
+            **note_result(context.run, workspace.workspace(), submitted),
             "aliases": ", ".join(info.aliases) or "none",
             "gate passed": decision.passed,
             "kept from candidate by": "; ".join(r.text for r in decision.reasons if not r.passed)

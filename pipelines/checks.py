@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from assets._retraining import gain_asked
 from assets._shared import quiet, table
 from assets.curated import curated_examples, data_sufficiency
 from assets.deidentified import deidentified_documents
@@ -174,7 +175,9 @@ def synthetic_examples_gate(workspace: WorkspaceResource) -> dg.AssetCheckResult
     description="May the model wait for approval? If not, it is registered all the same, but never a candidate.",
 )
 @quiet
-def evaluation_gate(workspace: WorkspaceResource) -> dg.AssetCheckResult:
+def evaluation_gate(
+    context: dg.AssetCheckExecutionContext, workspace: WorkspaceResource
+) -> dg.AssetCheckResult:
     import json
 
     from preceptor.release.stage import gate_for, present_champion
@@ -184,7 +187,8 @@ def evaluation_gate(workspace: WorkspaceResource) -> dg.AssetCheckResult:
     version = newest(workspace.workspace().reports, "evaluation")
     report = json.loads((version.path / "report.json").read_text(encoding="utf-8"))
     champion = present_champion(workspace.tracking(), settings)
-    decision = gate_for(settings, champion, version.manifest["inputs"]["model"])(report)
+    gain = gain_asked(context.run, settings)
+    decision = gate_for(settings, champion, version.manifest["inputs"]["model"], gain)(report)
     return dg.AssetCheckResult(
         passed=decision.passed,
         severity=dg.AssetCheckSeverity.WARN,

@@ -4,6 +4,7 @@ from typing import Any
 
 import dagster as dg
 
+from assets._retraining import JOB
 from assets._shared import quiet
 from assets.curated import curated_examples, data_sufficiency
 from assets.deidentified import phi_tagger
@@ -22,7 +23,7 @@ pipeline = dg.define_asset_job(
 )
 
 retraining = dg.define_asset_job(
-    "retraining",
+    JOB,
     selection=dg.AssetSelection.assets(
         curated_examples,
         data_sufficiency,
@@ -32,7 +33,8 @@ retraining = dg.define_asset_job(
         candidate_version,
         governance_papers,
     ),
-    description="Train, evaluate and register again from all batches that are de-identified.",
+    description="Train, evaluate and register again from all batches that are de-identified. The result becomes candidate only "
+    "if it is better than the champion.",
 )
 
 promotion = dg.define_asset_job(

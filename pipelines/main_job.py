@@ -123,7 +123,8 @@ def _alone(workspace: Any) -> AbstractContextManager[None]:
     from preceptor.locks import exclusive
 
     busy = UsageError(f"Another `preceptor run` is at work in {workspace.home}.")
-    return exclusive(workspace.home / "run.lock", busy)
+    # Whoever asks whether it is held takes it for an instant.
+    return exclusive(workspace.home / "run.lock", busy, patience=1.0)
 
 
 def _close_killed(instance: Any) -> None:

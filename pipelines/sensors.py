@@ -7,6 +7,7 @@ import dagster as dg
 
 from assets._shared import batches
 from pipelines.jobs import pipeline, promotion, retraining
+from pipelines.retraining import tick
 from resources import WorkspaceResource
 
 APPROVAL = "preceptor/approval"  # tag of a promotion's run: the number of the last approval's event
@@ -90,25 +91,13 @@ def new_batches(
     job=retraining,
     minimum_interval_seconds=600,
     default_status=dg.DefaultSensorStatus.STOPPED,
-    description="Starts a retraining on drift, enough new data, or an expired champion, once for each cause.",
+    description="Starts a retraining when a cause calls for one and the policy lets it; says why it did not "
+    "(docs/retraining.md). The run's tags name the causes.",
 )
 def retraining_triggers(
     context: dg.SensorEvaluationContext, workspace: WorkspaceResource
-) -> dg.SensorResult | dg.SkipReason:
-    from preceptor.monitoring.stage import triggers
-
-    found = triggers(workspace.workspace().monitoring, workspace.settings().monitoring, datetime.now(UTC))
-    if not found:
-        return dg.SkipReason("no drift, not enough new data, and the champion is young enough")
-    today = datetime.now(UTC).date().isoformat()
-    return dg.SensorResult(
-        run_requests=[
-            dg.RunRequest(
-                run_key=f"retrain-{today}-{'-'.join(sorted(found))}",
-                tags={"preceptor/cause": ", ".join(sorted(found))},
-            )
-        ]
-    )
+) -> dg.RunRequest | dg.SkipReason:
+    return tick(context.instance, workspace, datetime.now(UTC))
 
 
 @dg.sensor(

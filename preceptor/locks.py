@@ -27,6 +27,22 @@ def exclusive(lock: Path, busy: PreceptorError, patience: float = 0.0) -> Iterat
         os.close(descriptor)
 
 
+def held(lock: Path) -> bool:
+    """Whether another process holds the file as a lock now. Makes nothing."""
+    try:
+        descriptor = os.open(lock, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        # Shared, so that several may ask at once; whoever takes the lock meanwhile needs patience of an instant.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+
+
 def _take(descriptor: int, busy: PreceptorError, deadline: float) -> None:
     while True:
         try:

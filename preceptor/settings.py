@@ -457,6 +457,7 @@ class EvaluationSettings(_Section):
     benchmark_cases: int = Field(default=0, ge=0)  # the first so many of each; 0: all
     memorisation: MemorisationSettings = MemorisationSettings()
     relevant_difference: float = Field(default=0.03, gt=0, le=1)  # of scores; the least that would matter
+    fresh_cases: int = Field(default=40, ge=0)  # of batches that came after the champion's data; 0: none
     regression_set: str = ""  # a JSONL file, or a folder of them; docs/evaluation-gates.md
 
 
@@ -608,11 +609,49 @@ class ExportSettings(_Section):
     )  # sagemaker and azureml: none until whoever answers for the data opens them
 
 
+class RetrainingWindow(_Section):
+    """Hours (UTC) on some days in which a retraining may start; from 22 to 6 goes over midnight, from the day that is named."""
+
+    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = (
+        "mon", "tue", "wed", "thu", "fri", "sat", "sun",
+    )  # fmt: skip
+    from_hour: int = Field(default=0, ge=0, le=23)
+    to_hour: int = Field(default=24, ge=1, le=24)  # excluded
+
+    @model_validator(mode="after")
+    def _is_open_at_some_time(self) -> RetrainingWindow:
+        if not self.days or self.from_hour == self.to_hour:
+            raise ValueError("a window names a day at least, and two different hours")
+        return self
+
+
+class RetrainingSettings(_Section):
+    """When a cause may start a retraining, and what it must bring; docs/retraining.md."""
+
+    causes: tuple[
+        Literal["calendar", "new-data", "drift", "quality", "erasure", "base-model"], ...
+    ] = ("calendar", "new-data", "drift", "quality", "erasure", "base-model")  # fmt: skip
+    new_reviewed: int = Field(
+        default=10, ge=0
+    )  # accepted or corrected since the champion; asked for beside new_documents
+    # Alarms of production that a retraining may answer to, `*` for any letters; the others say nothing of the model.
+    quality_alarms: tuple[str, ...] = ("abstained", "leaks", "kept", "rating", "answer_*", "gap_*")
+    windows: tuple[RetrainingWindow, ...] = ()  # empty: at any time
+    cooldown_days: float = Field(default=7, ge=0)  # after the end of the last one
+    fruitless_cooldown_days: float = Field(default=30, ge=0)  # after one that brought nothing better
+    retry_hours: float = Field(default=6, ge=0)  # after one that failed; erasure does not override this
+    runs_per_month: int | None = Field(default=4, ge=0)  # a calendar month in UTC; null: no limit
+    minutes_per_month: float | None = Field(default=None, ge=0)  # of runs, from start to end; null: no limit
+    # The lower end of the 95 % interval of the gain over the champion must exceed it, whatever gates ask for otherwise.
+    min_gain_over_champion: float = 0.0
+
+
 class MonitoringSettings(_Section):
     retrain_cron: str = "0 3 1 * *"  # 03:00 on the first of the month
     champion_max_age_days: int = 180
     drift_psi: float = 0.25  # population stability index; above 0.25 is by convention a major shift
     new_documents: int = 50  # this many documents since the champion's data start a retraining
+    retraining: RetrainingSettings = RetrainingSettings()
 
 
 class WebhookSettings(_Section):

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import click
 
 from preceptor.cli._common import emit, json_option, settings, workspace
+from preceptor.cli.monitor_retraining import look_now, retraining
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @json_option
-def monitor(as_json: bool) -> None:
+@click.pass_context
+def monitor(ctx: click.Context, as_json: bool) -> None:
     """Measure how far new batches differ from the champion's data, and say what would start a retraining."""
+    if ctx.invoked_subcommand is not None:
+        return
     from preceptor.consent import unusable_patients
-    from preceptor.monitoring.stage import measure_drift, triggers
+    from preceptor.monitoring.stage import measure_drift
     from preceptor.release.registry import tracking_of
     from preceptor.release.stage import champion_data
     from preceptor.vault import open_vault
@@ -25,14 +27,17 @@ def monitor(as_json: bool) -> None:
     batches, unusable = vault.batches(), unusable_patients(vault, given.intake)
     vault.close()
     report = measure_drift(ours, given.monitoring, batches, reference, unusable)
-    report["triggers"] = triggers(ours.monitoring, given.monitoring, datetime.now(UTC))
+    report["triggers"] = {reason.cause: reason.text for reason in look_now().decision.causes}
 
     def said() -> str:
         if report["reference"] is None:
             return "There is no champion yet, so nothing to compare with."
         lines = [f"compared with {report['reference']}: {report['new_documents']} new documents"]
         lines += [f"  {name}: PSI {value} (limit {report['limit']})" for name, value in report["psi"].items()]
-        lines += [f"would retrain: {name}, {why}" for name, why in report["triggers"].items()]
+        lines += [f"calls for a retraining: {name}, {why}" for name, why in report["triggers"].items()]
         return "\n".join(lines)
 
     emit(report, as_json, said)
+
+
+monitor.add_command(retraining)

@@ -50,6 +50,7 @@ def evaluate(
     on_progress: Progress = silent,
     cases: Sequence[Example] | None = None,
     gate: Callable[[Mapping[str, Any]], Decision] | None = None,
+    fresh: Sequence[Example] = (),
 ) -> dict[str, Any]:
     """Score the arms of `settings.arms` on the test cases of a curated data set and return the facts, in
     brief.
@@ -58,7 +59,7 @@ def evaluate(
     may be None then. `models` has `base`, `finetuned` and `champion`, as far as there are any. An arm without its
     model, or without training examples to show, is skipped with a note. Writes predictions.parquet (amber),
     report.json and report.html (amber: shows cases) into `out`. Finished answers are kept in `cache`; after a kill,
-    the same call goes on where it stopped. `gate` decides on the facts; what it says is shown under `gate`.
+    the same call goes on where it stopped. `fresh` are held-out cases of batches that came after the champion's data. `gate` decides on the facts; what it says is shown under `gate`.
 
     Raises `UsageError` if no arm can be run, `PreceptorError` for a data set without cases, one whose splits mix, or
     a model that cannot be loaded.
@@ -94,7 +95,17 @@ def evaluate(
         lambda done, _: on_progress(tried + done, tried + total), choice, passages,
     )  # fmt: skip
     material = Material(
-        chosen, train, by_arm, models, settings, dtype, ask, on_progress, choice=choice, cache=cache
+        chosen,
+        train,
+        by_arm,
+        models,
+        settings,
+        dtype,
+        ask,
+        on_progress,
+        choice=choice,
+        fresh=fresh,
+        cache=cache,
     )
 
     used = {ARMS[arm][0]: models[ARMS[arm][0]] for arm in arms}

@@ -19,6 +19,7 @@ from preceptor.evaluation.clinical.probe import clinical_facts
 from preceptor.evaluation.facts import Prediction
 from preceptor.evaluation.fairness import fairness
 from preceptor.evaluation.fewshot import Choice
+from preceptor.evaluation.fresh import fresh_slice
 from preceptor.evaluation.memorisation import probe as memorisation
 from preceptor.evaluation.prompting import Question
 from preceptor.evaluation.regression import regression
@@ -44,6 +45,7 @@ class Material:
     ask: Callable[[str, Sequence[Question]], list[str]]
     on_progress: Progress
     choice: Choice | None = None  # of the arm `fewshot`
+    fresh: Sequence[Example] = ()  # held-out cases of batches that came after the champion's data
     cache: Path | None = None  # where what was computed is kept for the next time
 
     @property
@@ -64,6 +66,7 @@ PROBES: dict[str, Probe] = {
     "benchmarks": benchmarks.probe,
     "memorisation": memorisation.probe,
     "regression": regression,
+    "fresh_slice": fresh_slice,
     "fairness": fairness,
 }
 

@@ -10,6 +10,7 @@ from preceptor.consent import require_usable
 from preceptor.evaluation import VERSION
 from preceptor.evaluation.arms import ArmModel
 from preceptor.evaluation.evaluate import Decision, evaluate
+from preceptor.evaluation.fresh import fresh_cases
 from preceptor.evaluation.regression import set_digest
 from preceptor.evaluation.remote import Remote
 from preceptor.models import ResolvedModel
@@ -63,6 +64,7 @@ def evaluate_newest(
             f"champion {champion.info.ref}", champion.path, champion.base, champion.info.digest, answers
         )
 
+    champions = champion.info.data.get("curated") if champion is not None else None
     where = settings.evaluation.regression_set
     regression = {"regression": set_digest(where)} if where else {}
 
@@ -75,6 +77,7 @@ def evaluate_newest(
             folder,
             on_progress,
             gate=gate,
+            fresh=fresh_cases(workspace.data, curated, champions, settings.evaluation.fresh_cases),
         )
         compared = {
             name.removeprefix("finetuned_vs_"): {k: found[k] for k in ("difference", "low", "high")}

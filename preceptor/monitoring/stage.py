@@ -1,11 +1,10 @@
-"""The monitoring stage: what arrived since the champion's data, and whether it calls for a new training."""
+"""The monitoring stage: how far what arrived since differs from the champion's data."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Protocol
 
 from preceptor.monitoring.drift import binned, psi, quantile_bins
@@ -63,28 +62,6 @@ def measure_drift(
     }
     write_atomic(workspace.monitoring / REPORT, json.dumps(report, indent=1))
     return report
-
-
-def triggers(folder: Path, settings: MonitoringSettings, now: datetime) -> dict[str, str]:
-    """What calls for a retraining, by the last report: trigger → reason. Empty without a champion or a report."""
-    path = folder / REPORT
-    if not path.exists():
-        return {}
-    report = json.loads(path.read_text())
-    if report["reference"] is None:
-        return {}
-    found = {}
-    if report["drifted"]:
-        worst = max(report["psi"], key=report["psi"].get)
-        found["drift"] = (
-            f"{worst} has a stability index of {report['psi'][worst]} (limit {settings.drift_psi})"
-        )
-    if report["new_documents"] >= settings.new_documents:
-        found["new-data"] = f"{report['new_documents']} documents since {report['reference']} was trained"
-    age = (now - datetime.fromisoformat(report["promoted_at"])).days
-    if age > settings.champion_max_age_days:
-        found["expired"] = f"{report['reference']} is {age} days old (limit {settings.champion_max_age_days})"
-    return found
 
 
 def _psi_by_feature(

@@ -19,6 +19,7 @@ from preceptor.settings import Workspace
 from preceptor.vault import Vault
 from preceptor.versions import MANIFEST, discard_unfinished, file_sha256, write_atomic
 
+ERASED = "made from documents of an erased patient"  # the reason by which the record tells erasures from other bars
 ERASED_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Report erased</title>
 <p>This report showed or drew on documents of a patient who has been erased. Its cases and answers are gone; the
 figures without any text are in report.json.</p></html>
@@ -40,8 +41,7 @@ def erase(
     documents = vault.document_refs(patient_ref)
     reached = _reached(tracking, workspace, documents)
     if reached["models"]:
-        reason = "made from documents of an erased patient"
-        bar(store, reached["models"], reason=reason, actor=actor)
+        bar(store, reached["models"], reason=ERASED, actor=actor)
     versions = [
         folder
         for entry in reached["data"]

@@ -15,7 +15,7 @@ from preceptor.models import ResolvedModel
 from preceptor.models import resolve as resolve_model
 from preceptor.release import VERSION
 from preceptor.release.candidates import submit
-from preceptor.release.gates import GateDecision, decide
+from preceptor.release.gates import GateDecision, asking_gain, decide
 from preceptor.release.policy import in_force, policy_digest
 from preceptor.release.registry import (
     CHAMPION,
@@ -50,9 +50,14 @@ class Champion:
 
 
 def submit_newest(
-    workspace: Workspace, settings: Settings, tracking: Tracking, store: Store, actor: str
+    workspace: Workspace,
+    settings: Settings,
+    tracking: Tracking,
+    store: Store,
+    actor: str,
+    gain: float | None = None,
 ) -> Submitted:
-    """Register the newest model with its newest evaluation; candidate if the gate passes it.
+    """Register the newest model with its newest evaluation; candidate if the gate passes it, with `gain` as in `gate_for`.
 
     Raises `PreceptorError` if the newest evaluation is of another model.
     """
@@ -60,7 +65,7 @@ def submit_newest(
     if evaluation.manifest["inputs"]["model"] != model.name:
         raise PreceptorError("The newest model has no evaluation yet: run the evaluation, or the whole job.")
     report = json.loads((evaluation.path / "report.json").read_text(encoding="utf-8"))
-    decision = gate_for(settings, present_champion(tracking, settings), model.name)(report)
+    decision = gate_for(settings, present_champion(tracking, settings), model.name, gain)(report)
     info = submit(
         tracking,
         store,
@@ -75,12 +80,17 @@ def submit_newest(
 
 
 def gate_for(
-    settings: Settings, champion: VersionInfo | None, model: str
+    settings: Settings, champion: VersionInfo | None, model: str, gain: float | None = None
 ) -> Callable[[Mapping[str, Any]], GateDecision]:
     """What decides on the report of `model`, a version's name: in the report, in the UI, and at registration. The champion
-    is not held against itself."""
+    is not held against itself. `gain`: what it must gain over the champion beside what the gates ask, as after a retraining."""
     contender = champion.ref if champion and champion.data.get("model") != model else None
-    return lambda report: decide(report, in_force(settings.gates), contender)
+
+    def decided(report: Mapping[str, Any]) -> GateDecision:
+        found = decide(report, in_force(settings.gates), contender)
+        return found if gain is None else asking_gain(found, report, contender, gain)
+
+    return decided
 
 
 def validity(settings: Settings) -> Validity:

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from preceptor.errors import UsageError
-from preceptor.release.gates import decide
+from preceptor.release.gates import asking_gain, decide
 from preceptor.release.policy import in_force, policy_digest
 from preceptor.settings import GateSettings
 
@@ -126,6 +126,27 @@ def test_a_gain_over_the_champion_can_be_asked_for():
     assert failed(decide(report(champion=0.0), asked, champion="m/1")) == ["gain-over-champion"]
     assert failed(decide(report(champion=0.001), asked, champion="m/1")) == []
     assert failed(decide(report(), asked)) == []  # there is none yet
+
+
+def test_a_retraining_asks_a_gain_beside_the_policy_and_never_less_than_it():
+    def after_retraining(low, least, champion="m/1", **policy):
+        given = report(champion=low)
+        decided = decide(given, SETTINGS.model_copy(update=policy), champion)
+        return decided, asking_gain(decided, given, champion, least)
+
+    # Within the tolerated loss, so that the policy alone passes it; no gain, so that a retraining does not.
+    before, after = after_retraining(-0.01, 0.0)
+    assert failed(before) == [] and failed(after) == ["gain-over-champion"]
+    assert after.policy == before.policy  # or no retraining could be promoted
+    assert failed(after_retraining(0.001, 0.0)[1]) == []
+    assert failed(after_retraining(None, 0.0)[1]) == ["loss-to-champion", "gain-over-champion"]
+    stricter, same = after_retraining(0.015, 0.0, min_gain_over_champion=0.02)
+    assert same == stricter and failed(same) == ["gain-over-champion"]
+    laxer = after_retraining(0.015, 0.02, min_gain_over_champion=0.01)[1]
+    assert [r.required for r in laxer.reasons if r.rule == "gain-over-champion"] == [0.02]
+    assert failed(laxer) == ["gain-over-champion"]
+    none_yet = after_retraining(None, 0.0, champion=None)
+    assert none_yet[0] == none_yet[1]
 
 
 def test_a_use_case_has_rules_of_its_own():
