@@ -23,6 +23,8 @@ from preceptor.evaluation.fresh import fresh_slice
 from preceptor.evaluation.memorisation import probe as memorisation
 from preceptor.evaluation.prompting import Question
 from preceptor.evaluation.regression import regression
+from preceptor.evaluation.robustness import robustness
+from preceptor.evaluation.safety import safety
 from preceptor.progress import Progress
 from preceptor.records import Example
 from preceptor.settings import EvaluationSettings
@@ -67,6 +69,8 @@ PROBES: dict[str, Probe] = {
     "memorisation": memorisation.probe,
     "regression": regression,
     "fresh_slice": fresh_slice,
+    "robustness": robustness,
+    "safety": safety,
     "fairness": fairness,
 }
 
