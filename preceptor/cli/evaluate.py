@@ -85,8 +85,7 @@ def evaluate(
         return evaluate_benchmarks.list_benchmarks(as_json)
     from preceptor.evaluation import VERSION
     from preceptor.evaluation.evaluate import evaluate as run
-    from preceptor.evaluation.prompt_files import prompts_digest
-    from preceptor.evaluation.regression import set_digest
+    from preceptor.evaluation.inputs import files_read
     from preceptor.progress import reporter
     from preceptor.versions import file_sha256, make_version
 
@@ -95,7 +94,7 @@ def evaluate(
     ours, given = workspace(), settings()
     chosen = given.evaluation.model_copy(update={"arms": arms or given.evaluation.arms})
     chosen = evaluate_benchmarks.with_benchmarks(chosen, benchmarks, benchmark_data, benchmark_cases)
-    tested = evaluate_benchmarks.inputs(chosen)  # a lack of data is told before a model is fetched
+    files = files_read(chosen)  # a lack of data is told before a model is fetched
     if benchmarks and cases is None:
         models, _ = _models(refs, ours, given, own_cases=True)
         return evaluate_benchmarks.run_alone(ours, chosen, models, STAGE, as_json)
@@ -107,9 +106,7 @@ def evaluate(
         inputs={
             "curated": curated.name if curated else "none",
             "cases": file_sha256(cases) if cases else "none",
-            **tested,
-            **({"regression": set_digest(chosen.regression_set)} if chosen.regression_set else {}),
-            "prompts": prompts_digest(chosen),
+            **files,
             **{role: model.digest for role, model in models.items()},
         },
         config=chosen.model_dump(mode="json", exclude={"benchmark_data"}),

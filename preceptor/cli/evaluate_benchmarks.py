@@ -29,14 +29,6 @@ def with_benchmarks(
     return given.model_copy(update=update)
 
 
-def inputs(settings: EvaluationSettings) -> dict[str, str]:
-    """What the benchmarks' data add to the inputs of a version: they are read, so a lack of them is told at once."""
-    from preceptor.evaluation.benchmarks.items import content
-    from preceptor.evaluation.benchmarks.probe import data_of
-
-    return {f"benchmark {name}": content(items) for name, items in data_of(settings).items()}
-
-
 def list_benchmarks(as_json: bool) -> None:
     """Print which benchmarks there are."""
     from preceptor.evaluation.benchmarks.catalogue import load_benchmarks
@@ -56,13 +48,14 @@ def run_alone(
     """Run the benchmarks without cases, as a version of `stage`, and print the result."""
     from preceptor.evaluation import VERSION
     from preceptor.evaluation.benchmarks.page import run_benchmarks
+    from preceptor.evaluation.inputs import files_read
     from preceptor.progress import reporter
     from preceptor.versions import make_version
 
     version = make_version(
         ours.reports,
         stage,
-        inputs={**inputs(settings), **{role: model.digest for role, model in models.items()}},
+        inputs={**files_read(settings), **{role: model.digest for role, model in models.items()}},
         config=settings.model_dump(mode="json", exclude={"benchmark_data"}),
         code=VERSION,
         write=lambda folder: run_benchmarks(

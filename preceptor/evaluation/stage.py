@@ -11,8 +11,7 @@ from preceptor.evaluation import VERSION
 from preceptor.evaluation.arms import ArmModel
 from preceptor.evaluation.evaluate import Decision, evaluate
 from preceptor.evaluation.fresh import fresh_cases
-from preceptor.evaluation.prompt_files import prompts_digest
-from preceptor.evaluation.regression import set_digest
+from preceptor.evaluation.inputs import files_read
 from preceptor.evaluation.remote import Remote
 from preceptor.models import ResolvedModel
 from preceptor.progress import Progress, silent
@@ -66,9 +65,7 @@ def evaluate_newest(
         )
 
     champions = champion.info.data.get("curated") if champion is not None else None
-    where = settings.evaluation.regression_set
-    regression = {"regression": set_digest(where)} if where else {}
-    prompts = {"prompts": prompts_digest(settings.evaluation)}
+    files = files_read(settings.evaluation)
 
     def write(folder: Path) -> dict[str, Any]:
         facts = evaluate(
@@ -97,8 +94,7 @@ def evaluate_newest(
             "base": base.digest,
             "champion": champion.info.ref if champion else "none",
             "policy": policy,
-            **regression,
-            **prompts,
+            **files,
         },
         config=settings.evaluation.model_dump(mode="json"),
         code=VERSION,
