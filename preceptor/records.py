@@ -237,7 +237,8 @@ class Example:
     consent under which it may be learnt from, as its use case says it. `reviewer` (and `reviewed_at`, ISO 8601) is who
     accepted or corrected it; the token counts are those of the base model, without its chat template; `weight` is toward
     the declared population (`preceptor.curation.weights`), None where none is declared; `replaced` is the reference that a
-    reviewer's correction took the place of.
+    reviewer's correction took the place of. `sex` and `age_band` are those of the document that it is made of, None where not known
+    and of synthetic ones.
     """
 
     example_id: str
@@ -259,6 +260,8 @@ class Example:
     answer_tokens: int | None = None
     weight: float | None = None
     replaced: str | None = None
+    sex: str | None = None
+    age_band: str | None = None
 
     @property
     def source(self) -> str:

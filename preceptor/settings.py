@@ -427,6 +427,26 @@ class MemorisationSettings(_Section):
     reference_samples: int = Field(default=512, ge=100)  # random secrets that canaries are ranked among
 
 
+class RobustnessSettings(_Section):
+    """The same cases with their documents written otherwise; docs/evaluation-robustness.md."""
+
+    cases: int = Field(default=24, ge=0)  # each costs up to six answers of every model; 0: not looked at
+
+
+class SafetySettings(_Section):
+    """Prompts that must be refused or handled; docs/evaluation-robustness.md."""
+
+    cases: int = Field(default=24, ge=0)  # prompts of each kind, at most one a patient; 0: not looked at
+    prompts: str = "recipes/safety"  # a folder with a YAML file for each kind
+
+
+class CounterfactualSettings(_Section):
+    """The same case of another sex, age, insurance, name …; docs/evaluation-fairness.md."""
+
+    cases: int = Field(default=24, ge=0)  # pairs of each attribute; 0: not looked at
+    pairs: str = "recipes/fairness/counterfactuals.yaml"
+
+
 class EvaluationSettings(_Section):
     arms: tuple[str, ...] = ARMS
     max_cases: int = 0  # 0: all of the test split; else the first by case id
@@ -456,6 +476,9 @@ class EvaluationSettings(_Section):
     benchmark_data: str | None = None  # a folder with one folder a benchmark; null: the hub
     benchmark_cases: int = Field(default=0, ge=0)  # the first so many of each; 0: all
     memorisation: MemorisationSettings = MemorisationSettings()
+    robustness: RobustnessSettings = RobustnessSettings()
+    safety: SafetySettings = SafetySettings()
+    counterfactuals: CounterfactualSettings = CounterfactualSettings()
     relevant_difference: float = Field(default=0.03, gt=0, le=1)  # of scores; the least that would matter
     regression_set: str = ""  # a JSONL file, or a folder of them; docs/evaluation-gates.md
 
@@ -784,7 +807,7 @@ def validated(kind: type[T], values: Any, path: Path, lines: Mapping[tuple[str, 
         return TypeAdapter(kind).validate_python(values)
     except ValidationError as error:
         origins = {key: f"{path}, line {line}" for key, line in lines.items()}
-        raise UsageError(describe(error, origins)) from None
+        raise UsageError(describe(error, {(): str(path), **origins})) from None
 
 
 def describe(error: ValidationError, origins: dict[tuple[str, ...], str]) -> str:
@@ -792,7 +815,7 @@ def describe(error: ValidationError, origins: dict[tuple[str, ...], str]) -> str
     said = []
     for problem in error.errors():
         key = tuple(str(part) for part in problem["loc"])
-        where = next((origins[key[:n]] for n in range(len(key), 0, -1) if key[:n] in origins), "defaults")
+        where = next((origins[key[:n]] for n in range(len(key), -1, -1) if key[:n] in origins), "defaults")
         what = "unknown key" if problem["type"] == "extra_forbidden" else problem["msg"]
-        said.append(f"{where}: {'.'.join(key)}: {what}")
+        said.append(": ".join(part for part in (where, ".".join(key), what) if part))
     return "\n".join(said)

@@ -85,6 +85,7 @@ def evaluate(
         return evaluate_benchmarks.list_benchmarks(as_json)
     from preceptor.evaluation import VERSION
     from preceptor.evaluation.evaluate import evaluate as run
+    from preceptor.evaluation.prompt_files import prompts_digest
     from preceptor.evaluation.regression import set_digest
     from preceptor.progress import reporter
     from preceptor.versions import file_sha256, make_version
@@ -108,6 +109,7 @@ def evaluate(
             "cases": file_sha256(cases) if cases else "none",
             **tested,
             **({"regression": set_digest(chosen.regression_set)} if chosen.regression_set else {}),
+            "prompts": prompts_digest(chosen),
             **{role: model.digest for role, model in models.items()},
         },
         config=chosen.model_dump(mode="json", exclude={"benchmark_data"}),

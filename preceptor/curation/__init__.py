@@ -1,3 +1,3 @@
 """From de-identified documents to instruction data."""
 
-VERSION = "8"
+VERSION = "9"

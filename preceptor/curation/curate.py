@@ -70,7 +70,7 @@ def curate(
     def write(folder: Path) -> dict[str, Any]:
         gone = [Removed("rejected-by-reviewer", d) for d in rejected]
         chosen = _Selection(register, frozen, by, settings, documents, gone)
-        kept = _weighted(_counted(chosen.select(drafts), counter), shelf, settings)
+        kept = _weighted(_counted(_grouped(chosen.select(drafts), shelf), counter), shelf, settings)
         write_examples(folder / EXAMPLES, kept)
         write_removed(folder / REMOVED, gone)
         test = [e for e in kept if e.split == "test"]
@@ -305,6 +305,15 @@ def _example(draft: Draft, split: str) -> Example:
         reviewed_at=draft.reviewed_at,
         replaced=draft.replaced,
     )
+
+
+def _grouped(examples: Sequence[Example], shelf: Shelf) -> list[Example]:
+    """With sex and age band as the document has them that the answer is of: groups for fairness, no values of the record."""
+    documents = [shelf.by_ref[e.document_refs[-1]] for e in examples]
+    return [
+        dataclasses.replace(e, sex=d.sex, age_band=d.age_band)
+        for e, d in zip(examples, documents, strict=True)
+    ]
 
 
 def _counted(examples: Sequence[Example], counter: TokenCounter | None) -> list[Example]:

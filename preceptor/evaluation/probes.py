@@ -22,6 +22,8 @@ from preceptor.evaluation.fewshot import Choice
 from preceptor.evaluation.memorisation import probe as memorisation
 from preceptor.evaluation.prompting import Question
 from preceptor.evaluation.regression import regression
+from preceptor.evaluation.robustness import robustness
+from preceptor.evaluation.safety import safety
 from preceptor.progress import Progress
 from preceptor.records import Example
 from preceptor.settings import EvaluationSettings
@@ -64,6 +66,8 @@ PROBES: dict[str, Probe] = {
     "benchmarks": benchmarks.probe,
     "memorisation": memorisation.probe,
     "regression": regression,
+    "robustness": robustness,
+    "safety": safety,
     "fairness": fairness,
 }
 

@@ -10,6 +10,7 @@ from preceptor.consent import require_usable
 from preceptor.evaluation import VERSION
 from preceptor.evaluation.arms import ArmModel
 from preceptor.evaluation.evaluate import Decision, evaluate
+from preceptor.evaluation.prompt_files import prompts_digest
 from preceptor.evaluation.regression import set_digest
 from preceptor.evaluation.remote import Remote
 from preceptor.models import ResolvedModel
@@ -65,6 +66,7 @@ def evaluate_newest(
 
     where = settings.evaluation.regression_set
     regression = {"regression": set_digest(where)} if where else {}
+    prompts = {"prompts": prompts_digest(settings.evaluation)}
 
     def write(folder: Path) -> dict[str, Any]:
         facts = evaluate(
@@ -93,6 +95,7 @@ def evaluate_newest(
             "champion": champion.info.ref if champion else "none",
             "policy": policy,
             **regression,
+            **prompts,
         },
         config=settings.evaluation.model_dump(mode="json"),
         code=VERSION,

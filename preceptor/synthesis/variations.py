@@ -16,7 +16,7 @@ from preceptor.records import Example
 from preceptor.synthesis.filters import Candidate, quotations
 
 NAME = "variations"
-RECIPE = "style, order, typing and sex of an example, 1"
+RECIPE = "style, order, typing and sex of an example, 2"
 
 # Written both ways in notes, and with one meaning.
 _SHORT = {
@@ -61,30 +61,35 @@ def variations(ranked: Sequence[Example], count: int, seed: int = 1) -> Iterator
                 break
 
 
-def _reordered(source: str, example: Example, draw: Random) -> Varied:
-    """The titled sections in another order; what stands before the first title stays there."""
-    found = [source[s.start : s.end] for s in sections(source)]
-    head, body = ([], found) if sections(source)[:1] and sections(source)[0].title else (found[:1], found[1:])
-    if len(body) < 3:
+def reordered(source: str, example: Example, draw: Random) -> Varied:
+    """The titled sections in another order; what stands before the first title stays there. A title that comes twice is a
+    speaker's, and what is said has only one order."""
+    parts = sections(source)
+    found = [source[s.start : s.end] for s in parts]
+    head, body = ([], found) if parts[:1] and parts[0].title else (found[:1], found[1:])
+    titles = [s.title for s in parts if s.title]
+    if len(body) < 3 or len(set(titles)) < len(titles):
         return source, example.answer
     drawn = draw.sample(body, len(body))
     return "".join([*head, *(part if part.endswith("\n") else f"{part}\n" for part in drawn)]), example.answer
 
 
-def _abbreviated(source: str, example: Example, draw: Random) -> Varied:
+def abbreviated(source: str, example: Example, draw: Random) -> Varied:
     """Terms in their short forms, or short forms in words; of one kind, as one author writes."""
     table = draw.choice((_SHORT, _LONG))
     flags = re.I if table is _SHORT else 0
     terms = re.compile("|".join(rf"(?<![\w/]){re.escape(t)}(?![\w/])" for t in table), flags)
     change = lambda text: terms.sub(lambda m: table[m[0].lower() if table is _SHORT else m[0]], text)  # noqa: E731
-    return _outside_quotations(source, example, change), example.answer
+    return outside_quotations(source, example, change), example.answer
 
 
-def _typed_in_haste(source: str, example: Example, draw: Random) -> Varied:
+def typed_in_haste(source: str, example: Example, draw: Random) -> Varied:
+    """Slips of the keys in longer words."""
     return _noisy(source, example, lambda text: mistyped([Piece(text, "")], draw)[0].text)
 
 
-def _from_a_scanner(source: str, example: Example, draw: Random) -> Varied:
+def from_a_scanner(source: str, example: Example, draw: Random) -> Varied:
+    """Letters misread in longer words."""
     return _noisy(source, example, lambda text: scanned([Piece(text, "")], draw)[0].text)
 
 
@@ -96,10 +101,10 @@ def _noisy(source: str, example: Example, change: _Change) -> Varied:
         return changed if re.fullmatch(r"[a-z ]+", changed) else match[0]  # an l may be read as 1
 
     words = re.compile(r"(?<![\w./-])[a-z]{5,}(?![\w./-])")
-    return _outside_quotations(source, example, lambda text: words.sub(worse, text)), example.answer
+    return outside_quotations(source, example, lambda text: words.sub(worse, text)), example.answer
 
 
-def _of_the_other_sex(source: str, example: Example, draw: Random) -> Varied:
+def of_the_other_sex(source: str, example: Example, draw: Random) -> Varied:
     """He for she in source and answer. Only from he to she: `her` is `him` or `his`, which only a reader can tell."""
     both = f"{source}\n{example.answer}"
     said = {word.lower() for word in re.findall(r"[A-Za-z]+", both)}
@@ -116,7 +121,7 @@ def _swapped(text: str) -> str:
     return re.sub(rf"\b(?:{'|'.join(_OTHER_SEX)})\b", other, text, flags=re.I)
 
 
-def _outside_quotations(source: str, example: Example, change: _Change) -> str:
+def outside_quotations(source: str, example: Example, change: _Change) -> str:
     """The source with all but what the answer quotes changed."""
     quoted = [re.escape(q) for q in quotations(example) if q]
     if not quoted:
@@ -125,4 +130,4 @@ def _outside_quotations(source: str, example: Example, change: _Change) -> str:
     return "".join(part if n % 2 else change(part) for n, part in enumerate(parts))
 
 
-_WAYS = (_reordered, _abbreviated, _typed_in_haste, _from_a_scanner, _of_the_other_sex)
+_WAYS = (reordered, abbreviated, typed_in_haste, from_a_scanner, of_the_other_sex)

@@ -20,8 +20,9 @@ from preceptor.settings import EvaluationSettings
 from preceptor.tables import EXAMPLES, read_examples, write_examples
 
 SETTINGS = EvaluationSettings(
-    batch_size=8, max_new_tokens=12, max_prompt_tokens=900, bootstrap_samples=200, rag_documents=1
-)
+    batch_size=8, max_new_tokens=12, max_prompt_tokens=900, bootstrap_samples=200, rag_documents=1,
+    robustness={"cases": 0}, safety={"cases": 0}, counterfactuals={"cases": 0},
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -46,11 +46,12 @@ def _material(worse: float, small: bool = False):
         specialty = "cardiology" if n < (5 if small else 30) else "general"
         source = "The patient was seen in clinic for knee pain and will return in two weeks."
         case = Example(
-            f"e-{n}", "summary", "test", f"p-{n}", (f"d-{n}",), specialty, f"Summarise.\n\n{source}", "a"
-        )
+            f"e-{n}", "summary", "test", f"p-{n}", (f"d-{n}",), specialty, f"Summarise.\n\n{source}", "a",
+            sex=None if small else "female" if n % 2 else "male",
+        )  # fmt: skip
         score = float(rng.normal(0.6, 0.1)) - worse * (specialty == "cardiology")
         rows.append(Prediction(case, "finetuned", "a", 1, 1, True, False, False, 0.0, {"rouge_l": score}))
-    settings = EvaluationSettings(bootstrap_samples=500)
+    settings = EvaluationSettings(bootstrap_samples=500, counterfactuals={"cases": 0})
     return SimpleNamespace(by_arm={"finetuned": rows}, settings=settings)
 
 
@@ -67,6 +68,11 @@ def test_the_probe_names_the_planted_group_and_the_page_says_so():
     assert facts["gate"]["worst_group_gap"] == pytest.approx(rows["cardiology"]["gap"]["mean"])
     assert facts["gate"]["worst_group_gap"] == pytest.approx(0.3, abs=0.1)
     assert _page(facts).count("▼ worse") == 1
+    assert {r["field"] for r in facts["groups"]} == {
+        "specialty",
+        "sex",
+    }  # of one age band nothing is compared
+    assert not rows["female"]["worse"] and not rows["male"]["worse"]
 
 
 def test_nothing_is_concluded_of_a_small_group():

@@ -26,6 +26,8 @@ _COLUMNS = {
     "answer_tokens": ("sc:Integer", "tokens of the answer"),
     "weight": ("sc:Float", "toward the declared population, where there is one"),
     "replaced": ("sc:Text", "the reference that a reviewer's correction took the place of"),
+    "sex": ("sc:Text", "of the patient: female, male or other, where known"),
+    "age_band": ("sc:Text", "of the patient when the document was written, where known"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Is the model worse for some groups? Only groups that a case itself tells: specialty and language."""
+"""Is the model worse for some groups, or otherwise for a patient who differs in nothing but who he is?"""
 
 from preceptor.evaluation.fairness.probe import fairness
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from preceptor.evaluation.fairness.counterfactuals import counterfactuals
 from preceptor.evaluation.fairness.shortfall import shortfall
 from preceptor.evaluation.statistics import holm
 from preceptor.language import language
@@ -15,7 +16,7 @@ MIN_PATIENTS = 10  # a smaller group is listed and nothing is concluded of it
 
 
 def fairness(material: Material) -> dict[str, Any] | None:
-    """Facts: `groups` (a row each), `gate`. None without a fine-tuned model.
+    """Facts: `groups` (a row each), `counterfactuals`, `gate`. None without a fine-tuned model.
 
     `gate.worst_group_gap` is the largest shortfall that is shown, on the scale 0 to 1, and 0 where none is: the largest of
     many estimates is above 0.05 by chance alone. It is absent where no group is large enough, so that a rule that asks for
@@ -27,6 +28,8 @@ def fairness(material: Material) -> dict[str, Any] | None:
     fields = {
         "specialty": [r.case.specialty for r in rows],
         "language": [language(r.case.source) or "unknown" for r in rows],
+        "sex": [r.case.sex or "unknown" for r in rows],
+        "age band": [r.case.age_band or "unknown" for r in rows],
     }
     found: list[dict[str, Any]] = []
     for field, values in fields.items():
@@ -63,8 +66,11 @@ def fairness(material: Material) -> dict[str, Any] | None:
         row["worse"] = bool(p is not None and p < 0.05 and row["gap"]["mean"] > 0)
     looked_at = [r for r in found if r["gap"]]
     worst = max((r["gap"]["mean"] for r in looked_at if r["worse"]), default=0.0)
-    return {
+    facts = {
         "min_patients": MIN_PATIENTS,
         "groups": found,
+        "counterfactuals": counterfactuals(material),
         "gate": {"worst_group_gap": worst} if looked_at else {},
     }
+    facts["gate"] |= (facts["counterfactuals"] or {}).pop("gate", {})
+    return facts
