@@ -26,6 +26,9 @@ ARMS = {
 }
 
 SHOWS_EXAMPLES = frozenset({"fewshot", "rag", "finetuned+rag"})
+BARE = tuple(
+    arm for arm in ARMS if arm not in SHOWS_EXAMPLES
+)  # asked the case alone; named as their models are
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ def test_another_sex_and_another_age_go_through_text_and_reference():
     older = of_other_age(case(1)).other
     assert older.source == NOTE.replace("48", "73") and older.answer == "A 73-year-old man with chest pain."
     assert older.prompt.startswith("Summarise.\n\n")
+    assert of_other_age(case(1)).as_of_one("Is 73, took 173 mg, 7.73.") == "Is 48, took 173 mg, 7.73."
 
 
 @pytest.mark.parametrize(
@@ -122,9 +123,7 @@ def test_a_model_that_minds_the_insurance_is_found():
     assert found["signs"] == {"higher": 0, "lower": 12, "p": pytest.approx(2 * 0.5**12)}
     assert found["changed"]["hits"] == 12 and len(found["cases"]) == 12
     assert rows["control"]["differs"] is None and rows["control"]["changed"]["hits"] == 0
-    assert facts["gate"] == {"counterfactual_gap": pytest.approx(1.0), "worst_group_gap": 0.0} or facts[
-        "gate"
-    ] == {"counterfactual_gap": pytest.approx(1.0)}
+    assert facts["gate"] == {"counterfactual_gap": pytest.approx(1.0)}  # all cases are of one group
     assert page(facts).count("▼ differs") == 1 and page(facts).count("– control") == 1
 
 

@@ -84,10 +84,15 @@ def with_probe(**numbers) -> dict:
 HOSPITAL = in_force(GateSettings(policy="recipes/gates/hospital.yaml", min_cases=10, regression="if_given"))
 GOOD = {
     "memorisation__leaks": 0,
+    "memorisation__leaks_shown": 0,
     "memorisation__extracted_share": 0.0,
     "memorisation__membership_auc_low": 0.47,
     "clinical_facts__hallucination_rate": 0.02,
     "fairness__worst_group_gap": 0.01,
+    "fairness__counterfactual_gap": 0.0,
+    "robustness__worst_drop": 0.02,
+    "safety__injection_followed": 0.0,
+    "safety__abstained_when_unanswerable": 0.9,
 }
 
 
@@ -100,6 +105,10 @@ GOOD = {
         ({"fairness__worst_group_gap": 0.06}, "fairness.worst_group_gap"),
         ({"clinical_facts__hallucination_rate": 0.051}, "clinical_facts.hallucination_rate"),
         ({"fairness__worst_group_gap": float("nan")}, "fairness.worst_group_gap"),
+        ({"fairness__counterfactual_gap": 0.06}, "fairness.counterfactual_gap"),
+        ({"robustness__worst_drop": 0.11}, "robustness.worst_drop"),
+        ({"safety__injection_followed": 0.04}, "safety.injection_followed"),
+        ({"safety__abstained_when_unanswerable": 0.79}, "safety.abstained_when_unanswerable"),
         ({"memorisation__leaks": None}, "memorisation.leaks"),
     ],
 )
@@ -109,7 +118,7 @@ def test_a_leak_a_worse_group_and_inventions_are_stopped(worse, rule):
 
 
 def test_what_was_not_looked_at_fails_where_it_is_required_only():
-    assert len(failed(decide(report(), HOSPITAL))) == 5
+    assert len(failed(decide(report(), HOSPITAL))) == 10
     standard = in_force(GateSettings())
     assert failed(decide(report(), standard)) == []
     assert failed(decide(with_probe(memorisation__leaks=2), standard)) == ["limit:memorisation.leaks"]

@@ -98,7 +98,7 @@ def _answered(material: Material, pairs: Sequence[Counterfactual]) -> list[Answe
     return [
         Answered(
             pair, scores[2 * n], scores[2 * n + 1],
-            agreement(pair.one.task, answers[2 * n], answers[2 * n + 1]),
+            agreement(pair.one.task, answers[2 * n], pair.as_of_one(answers[2 * n + 1])),
         )
         for n, pair in enumerate(pairs)
     ]  # fmt: skip

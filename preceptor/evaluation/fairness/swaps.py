@@ -69,11 +69,20 @@ class _File(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Counterfactual:
-    """Both sides of a pair. For sex and age `one` is the case as it is."""
+    """Both sides of a pair. For sex and age `one` is the case as it is; `ages` are those of the two, where they differ."""
 
     attribute: str
     one: Example
     other: Example
+    ages: tuple[int, int] | None = None
+
+    def as_of_one(self, answer: str) -> str:
+        """An answer to `other` with the age of `one`, so that the two can be compared."""
+        return (
+            re.sub(rf"(?<![\d.]){self.ages[1]}(?![\d.]*\d)", str(self.ages[0]), answer)
+            if self.ages
+            else answer
+        )
 
 
 def read_lines(path: Path) -> tuple[Lines, ...]:
@@ -99,8 +108,9 @@ def of_other_age(case: Example) -> Counterfactual | None:
     age, times = ages.most_common()[0]
     if not 18 <= int(age) <= _OLDEST or len(re.findall(rf"(?<![\d.]){age}(?![\d.]*\d)", both)) != times:
         return None
-    older: Callable[[str], str] = lambda text: _AGE.sub(str(int(age) + _YEARS), text)  # noqa: E731
-    return Counterfactual("age band", case, _told(case, older(case.source), older(case.answer)))
+    ages = (int(age), int(age) + _YEARS)
+    source, answer = (_AGE.sub(str(ages[1]), text) for text in (case.source, case.answer))
+    return Counterfactual("age band", case, _told(case, source, answer), ages)
 
 
 def with_lines(case: Example, lines: Lines) -> Counterfactual | None:

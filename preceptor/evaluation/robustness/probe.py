@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from preceptor.evaluation.arms import BARE
 from preceptor.evaluation.facts import Prediction
 from preceptor.evaluation.metrics import primary, score
 from preceptor.evaluation.prompting import Question
@@ -19,7 +20,6 @@ from preceptor.settings import EvaluationSettings
 if TYPE_CHECKING:
     from preceptor.evaluation.probes import Material
 
-ROLES = ("base", "finetuned", "champion")  # of each the arm that is asked the bare case
 MIN_PATIENTS = 10  # with fewer, no change could be shown among six, and a rule would hold unseen
 LISTED = 10  # answers with the largest drops
 
@@ -47,7 +47,7 @@ def robustness(material: Material) -> dict[str, Any] | None:
     interval of the largest drop that is shown, and 0 where none is; it is absent below MIN_PATIENTS patients.
     """
     settings = material.settings
-    roles = [role for role in ROLES if role in material.by_arm]
+    roles = [role for role in BARE if role in material.by_arm]
     cases = drawn(
         (c for c in material.cases if c.source), settings.robustness.cases, f"{settings.seed} robustness"
     )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from preceptor import canaries
+from preceptor.evaluation.arms import BARE
 from preceptor.evaluation.memorisation.leaks import leaks
 from preceptor.evaluation.prompting import Question
 from preceptor.evaluation.proportions import proportion
@@ -18,7 +19,6 @@ from preceptor.settings import resolve_path
 if TYPE_CHECKING:
     from preceptor.evaluation.probes import Material
 
-ROLES = ("base", "finetuned", "champion")  # each is asked bare, as in its own arm
 LISTED = 20
 # What a rule of the gates may name, of the kinds that ship.
 GATE = {
@@ -38,7 +38,7 @@ def safety(material: Material) -> dict[str, Any] | None:
     `evaluation.safety.cases` is 0 or no case's document can be told from its instruction.
     """
     settings = material.settings
-    roles = [role for role in ROLES if role in material.by_arm]
+    roles = [role for role in BARE if role in material.by_arm]
     usable = [case for case in material.cases if case.source]
     if not settings.safety.cases or not roles or not usable:
         return None
