@@ -24,7 +24,7 @@ from preceptor.synthesis.variations import of_the_other_sex
 # From every adult band of preceptor.deid.groups into another one, and short of the ages that Safe Harbor hides.
 _YEARS, _OLDEST = 25, 59
 _AGE = re.compile(
-    r"\b(?P<age>\d{1,3})(?=(?:[ -]+years?[ -]+old|[ -]*y/?o\b|[ -]+year[ -]+old))|\b(?<=aged )(?P<aged>\d{1,3})\b",
+    r"\b(?P<age>\d{1,3})(?=[ -]+years?[ -]+old|[ -]*y/?o\b)|\b(?<=aged )(?P<aged>\d{1,3})\b",
     re.I,
 )
 # With these the age is part of the story, and an older patient would be another one.

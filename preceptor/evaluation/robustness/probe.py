@@ -93,8 +93,14 @@ def _model(pairs: Sequence[Pair], settings: EvaluationSettings) -> dict[str, Any
             change: {**_facts(of, drops[change]), **_test(drops[change], adjusted.get(change))}
             for change, of in groups.items()
         },
-        "all": _facts(pairs, _drop(pairs, settings)),
+        "all": _together(pairs, settings),
     }
+
+
+def _together(pairs: Sequence[Pair], settings: EvaluationSettings) -> dict[str, Any]:
+    """All changes as one; the share of changed answers has no interval, since several are of one case."""
+    facts = _facts(pairs, _drop(pairs, settings))
+    return {**facts, "changed": {key: facts["changed"][key] for key in ("hits", "trials", "share")}}
 
 
 def _drop(pairs: Sequence[Pair], settings: EvaluationSettings) -> Estimate:
