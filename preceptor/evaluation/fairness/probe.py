@@ -66,7 +66,7 @@ def fairness(material: Material) -> dict[str, Any] | None:
         row["worse"] = bool(p is not None and p < 0.05 and row["gap"]["mean"] > 0)
     looked_at = [r for r in found if r["gap"]]
     worst = max((r["gap"]["mean"] for r in looked_at if r["worse"]), default=0.0)
-    facts = {
+    facts: dict[str, Any] = {
         "min_patients": MIN_PATIENTS,
         "groups": found,
         "counterfactuals": counterfactuals(material),

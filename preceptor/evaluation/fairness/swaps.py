@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Literal
@@ -102,10 +103,10 @@ def of_other_age(case: Example) -> Counterfactual | None:
     if primary(case.task) == "differential_soft_recall" or _OF_AN_AGE.search(f"{case.source}\n{case.answer}"):
         return None
     both = f"{case.source}\n{case.answer}"
-    ages = Counter(match["age"] or match["aged"] for match in _AGE.finditer(both))
-    if len(ages) != 1:
+    told = Counter(match["age"] or match["aged"] for match in _AGE.finditer(both))
+    if len(told) != 1:
         return None
-    age, times = ages.most_common()[0]
+    age, times = told.most_common()[0]
     if not 18 <= int(age) <= _OLDEST or len(re.findall(rf"(?<![\d.]){age}(?![\d.]*\d)", both)) != times:
         return None
     ages = (int(age), int(age) + _YEARS)
@@ -131,7 +132,7 @@ def attributes(lines: Sequence[Lines]) -> dict[str, list[Callable[[Example], Cou
         "age band": [of_other_age],
     }
     for each in lines:
-        ways.setdefault(each.attribute, []).append(lambda case, each=each: with_lines(case, each))  # type: ignore[misc]
+        ways.setdefault(each.attribute, []).append(partial(with_lines, lines=each))
     return ways
 
 
