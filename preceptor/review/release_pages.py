@@ -87,7 +87,7 @@ def report(visit: Visit) -> Any:
     visit.house.note(
         visit.name, "read", "evaluation report", {"version": info.ref, "evaluation": info.evaluation}
     )
-    return _own_styles(path.read_text(encoding="utf-8"))
+    return _own_styles(path.read_text(encoding="utf-8"), "sandbox")
 
 
 def papers(visit: Visit) -> Any:
@@ -99,11 +99,12 @@ def papers(visit: Visit) -> Any:
     if name not in files_of(folder):
         raise UsageError(f"No such paper was written: `preceptor release papers {info.ref}` writes them.")
     if name.endswith(".html"):
+        # No sandbox: it would make the links between the papers come from nowhere, without the cookie.
         return _own_styles((folder / name).read_text(encoding="utf-8"))
     return FileResponse(folder / name, filename=f"{info.ref.replace('/', '-')}-{name}")
 
 
-def _own_styles(page: str) -> Any:
+def _own_styles(page: str, *directives: str) -> Any:
     """A page that we wrote ourselves, as it is: its styles are allowed by their hashes, and nothing else is."""
     from starlette.responses import HTMLResponse
 
@@ -114,7 +115,7 @@ def _own_styles(page: str) -> Any:
     )
     policy = (
         f"default-src 'none'; style-src 'unsafe-hashes' {hashes}; img-src data:; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'; sandbox"
+        + "; ".join(("frame-ancestors 'none'", *directives))
     )
     return HTMLResponse(page, headers={"Content-Security-Policy": policy})
 

@@ -16,6 +16,7 @@ import pytest
 from preceptor.documents.pdf import read
 from preceptor.errors import UsageError
 from preceptor.papers import bundle as bundling
+from preceptor.papers import facts as gathered
 from preceptor.papers.bundle import PAPERS, write_papers
 from preceptor.papers.data_card import data_card
 from preceptor.settings import ROOT
@@ -52,7 +53,7 @@ def rich(facts, stated):
         developer="Krankenhaus Süd – “Informatik” <b>", intended_use="Drafts & summaries.", pccp={
             "reference": "QMS-1", "modifications": {"new data": {"changes": ["data.*"], "verification": ["cases"], "impact": "More notes."}}}
     )  # fmt: skip
-    old = bundle(data=bundle()["data"] | {"curated": "older"}, lock="sha256:11")
+    old = gathered._making(bundle(data=bundle()["data"] | {"curated": "older"}, lock="sha256:11"))
     return replace(told, before={"ref": "preceptor/1", "digest": "00" * 32, "bundle": old})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 
@@ -9,6 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from preceptor.curation import reviews
+from preceptor.papers.bundle import folder_of
 from preceptor.records import Example
 from preceptor.release import promotion, users
 from preceptor.release.candidates import submit
@@ -204,6 +206,24 @@ def test_a_cookie_is_worth_nothing_after_signing_out_or_when_the_account_ends(ho
     users.disable(store, "leaver", actor="test")
     store.close()
     assert client.get("/releases").headers["location"] == "/sign-in"
+
+
+def test_papers_are_handed_out_as_their_manifest_names_them(house, signed_in):
+    folder = folder_of(house.workspace, "preceptor/1")
+    client, _ = signed_in("reviewer-1")
+    assert "Read the papers" not in client.get("/releases/preceptor/1").text
+    write_atomic(folder / "index.html", "<style>p{color:red}</style><p>Papers</p>")
+    write_atomic(folder / "model-card.pdf", b"%PDF-1.4")
+    write_atomic(folder / "stray.html", "<p>Stray</p>")
+    manifest = {"papers": "preceptor/1", "files": {"index.html": "", "model-card.pdf": ""}}
+    write_atomic(folder / "manifest.json", json.dumps(manifest))
+    assert "Read the papers" in client.get("/releases/preceptor/1").text
+    page = client.get("/releases/preceptor/1/papers/index.html")
+    assert page.status_code == 200 and "Papers" in page.text
+    assert "style-src 'unsafe-hashes' 'sha256-" in page.headers["Content-Security-Policy"]
+    paper = client.get("/releases/preceptor/1/papers/model-card.pdf")
+    assert 'filename="preceptor-1-model-card.pdf"' in paper.headers["Content-Disposition"]
+    assert client.get("/releases/preceptor/1/papers/stray.html").status_code == 400
 
 
 def test_from_sign_in_over_a_judgement_to_a_promoted_version(house, browser, token_of):
