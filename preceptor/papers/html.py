@@ -70,7 +70,7 @@ def _template(name: str) -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"TO_SUPPLY": TO_SUPPLY, "STATED": State.STATED}
+    environment.globals.update(TO_SUPPLY=TO_SUPPLY, STATED=State.STATED)
     for kind in (Entry, Table, Bullets):
         environment.tests[kind.__name__.lower()] = lambda block, kind=kind: isinstance(block, kind)
     return environment.get_template(name)

@@ -24,7 +24,10 @@ def production(workspace: Workspace, ref: str) -> dict[str, Any]:
 def _traffic(workspace: Workspace, ref: str) -> dict[str, Any] | None:
     roles: Counter[str] = Counter()
     outcomes: Counter[str] = Counter()
-    seconds, days, abstained, looked_at, leaks = [], [], 0, 0, None
+    seconds: list[float] = []
+    days: list[str] = []
+    abstained = looked_at = 0
+    leaks: int | None = None
     for row in traffic.requests(workspace.serving / "traffic"):
         if row.version != ref:
             continue
