@@ -121,9 +121,9 @@ def test_the_sensor_asks_again_only_for_a_promotion_that_was_killed(status, reas
         ),
         update_timestamp=now - timedelta(minutes=minutes),
     )
-    assert run_key(7, [], now) == "approval-7"
-    assert run_key(7, [run, run], now) == ("approval-7-2" if asked else None)
-    assert run_key(7, [run] * ATTEMPTS, now) is None
+    assert run_key(7, [], now, 10) == "approval-7"
+    assert run_key(7, [run, run], now, 10) == ("approval-7-2" if asked else None)
+    assert run_key(7, [run] * ATTEMPTS, now, 10) is None
 
 
 class Killed(BaseException):
@@ -202,7 +202,9 @@ def test_killed_before_any_write_the_story_ends_the_same(
         if not came():
             break
         cut += 1
-    assert cut == 25  # 4 intents and 4 deeds, each before and in its transaction; 8 aliases, and the candidate's
+    assert (
+        cut == 25
+    )  # 4 intents and 4 deeds, each before and in its transaction; 8 aliases, and the candidate's
     assert all(end == ends[-1] for end in ends)
     assert ends[-1][0] == {"candidate": None, "champion": 2, "previous": 1}
     assert [kind for kind, _ in ends[-1][1]] == [
