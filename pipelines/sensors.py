@@ -11,20 +11,22 @@ from pipelines.retraining import tick
 from resources import WorkspaceResource
 
 APPROVAL = "preceptor/approval"  # tag of a promotion's run: the number of the last approval's event
-DEAD_AFTER = timedelta(minutes=10)  # a promotion may load a model; two of the same at once do no harm
 ATTEMPTS = 5
 
 
-def run_key(event: int, runs: Sequence[dg.RunRecord], now: datetime) -> str | None:
+def run_key(event: int, runs: Sequence[dg.RunRecord], now: datetime, minutes: float) -> str | None:
     """The key under which the promotion for an approval is asked for; None if it was, and need not be again.
 
     `runs` are those asked for so far, the newest first. What was refused is not asked for again, nor what somebody cancelled;
-    what was killed is: Dagster does not see it where runs are processes of this machine, and the run stays "started" for ever.
+    what was killed is: Dagster does not see it where runs are processes of this machine, and the run stays "started" for ever. So one
+    that has taken longer than `minutes` counts as killed; if it was not, two of the same at once do no harm.
     """
     if not runs:
         return f"approval-{event}"
     last = runs[0].dagster_run
-    killed = last.status == dg.DagsterRunStatus.STARTED and now - _utc(runs[0].update_timestamp) > DEAD_AFTER
+    killed = last.status == dg.DagsterRunStatus.STARTED and now - _utc(runs[0].update_timestamp) > timedelta(
+        minutes=minutes
+    )
     crashed = (
         last.status == dg.DagsterRunStatus.FAILURE
         and last.tags.get("dagster/failure_reason") != "STEP_FAILURE"
@@ -47,16 +49,16 @@ def approvals(
 ) -> dg.SensorResult | dg.SkipReason:
     from preceptor.release.promotion import pending
 
-    required = workspace.settings().release.required_approvals
+    settings = workspace.settings().release
     with workspace.record() as record:
-        waiting = pending(record, required=required)
+        waiting = pending(record, required=settings.required_approvals)
     if not waiting:
         return dg.SkipReason("no approved version waits")
     # No cursor: the record says what waits, and the daemon starts one run for a key.
     requests = []
     for item in waiting:
         runs = context.instance.get_run_records(dg.RunsFilter(tags={APPROVAL: str(item.event)}))
-        if key := run_key(item.event, runs, datetime.now(UTC)):
+        if key := run_key(item.event, runs, datetime.now(UTC), settings.promotion_minutes):
             requests.append(
                 dg.RunRequest(
                     run_key=key,

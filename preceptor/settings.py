@@ -534,6 +534,8 @@ class ReleaseSettings(_Section):
     required_approvals: int = 1
     evaluation_valid_days: int = Field(default=90, ge=0)  # older ones do not promote; 0: they do not expire
     smoke_prompts: str = "recipes/smoke-prompts.yaml"  # asked of the files before a promotion; empty: none
+    # A promotion that has been at work for longer is taken for killed, and asked for again: loading a model is the longest part.
+    promotion_minutes: float = Field(default=10.0, gt=0)
     smoke_on_rollback: bool = False  # also before a rollback, which then takes as long as loading the model
     # Servers (`preceptor serve`) that must report a new champion, as http://HOST:PORT; none: nobody is asked.
     verify_serving: tuple[str, ...] = ()

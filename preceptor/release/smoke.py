@@ -55,13 +55,14 @@ def read_suite(path: str) -> Suite | None:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What became of one question. `begins` is the text of its first `same_tokens` tokens, `whole` whether that is all of it;
-    `finite`: no logit behind it was NaN or infinite; `seconds` by the clock. `expected` is what evaluation got, None for a
+    """What became of one question. `begins` is the text of its first `same_tokens` tokens, `whole` whether that is all of it,
+    `empty` whether there is no text at all; `finite`: no logit behind it was NaN or infinite; `seconds` by the clock. `expected` is what evaluation got, None for a
     prompt that it never asked."""
 
     id: str
     begins: str
     whole: bool
+    empty: bool
     finite: bool
     seconds: float
     expected: str | None = None
@@ -73,12 +74,15 @@ class Reply:
         if self.seconds > seconds:
             return "slow"
         # A model may answer a case with nothing, if that is what was evaluated.
-        return "empty" if not self.begins and self.expected != "" else None
+        return "empty" if self.empty and self.expected != "" else None
 
     def agrees(self) -> bool:
         """Whether it begins as evaluation's answer does."""
         assert self.expected is not None
-        return self.begins == self.expected if self.whole else self.expected.startswith(self.begins)
+        if self.whole:
+            return self.begins == self.expected
+        # The cut may go through a letter of several bytes, of which a replacement character is left.
+        return self.expected.startswith((self.begins, self.begins.removesuffix("\ufffd").rstrip()))
 
 
 def judged(ref: str, suite: Suite, replies: Sequence[Reply]) -> dict[str, Any]:

@@ -121,11 +121,15 @@ def _reply(loaded: LoadedModel, asked: _Asked, suite: Suite) -> Reply:
     started = time.monotonic()
     ids, ended = _written(loaded, asked.ids, suite)
     seconds = time.monotonic() - started
-    head = loaded.tokenizer.decode(ids[: suite.same_tokens], skip_special_tokens=True)
+
+    def text(tokens: Sequence[int]) -> str:  # as evaluation reads them
+        return str(loaded.tokenizer.decode(tokens, skip_special_tokens=True)).strip()
+
     return Reply(
         asked.id,
-        head.strip().rstrip("\ufffd").rstrip(),  # a cut through a letter of several bytes
+        text(ids[: suite.same_tokens]),
         ended and len(ids) <= suite.same_tokens,
+        not text(ids),
         _finite(loaded, (*asked.ids, *ids), len(ids) + 1),
         seconds,
         asked.expected,

@@ -20,7 +20,7 @@ SUITE = Suite(
     agree=0.75,
     seconds=5,
 )
-GOOD = Reply("one", "Mrs Quackenbush coughs", whole=False, finite=True, seconds=1.0)
+GOOD = Reply("one", "Mrs Quackenbush coughs", whole=False, empty=False, finite=True, seconds=1.0)
 SAME = replace(GOOD, id="case-1", expected="Mrs Quackenbush coughs at night.")
 OTHER = replace(SAME, id="case-2", expected="Another answer.")
 
@@ -38,10 +38,10 @@ def test_what_held_is_told_in_numbers_and_ids():
     ("reply", "said"),
     [
         (replace(GOOD, finite=False), "one: not-finite"),
-        (replace(GOOD, begins=""), "one: empty"),
+        (replace(GOOD, empty=True), "one: empty"),
         (replace(GOOD, seconds=5.1), "one: slow"),
         (OTHER, "case-2: differs"),
-        (replace(SAME, begins=""), "case-1: empty"),
+        (replace(SAME, empty=True), "case-1: empty"),
         (replace(OTHER, finite=False), "case-2: not-finite"),
         (replace(SAME, whole=True), "case-1: differs"),  # it went on when it was evaluated
     ],
@@ -55,8 +55,13 @@ def test_what_did_not_hold_is_named_without_its_text(reply, said):
 
 
 def test_nothing_is_the_right_answer_where_nothing_was_evaluated():
-    nothing = replace(GOOD, id="case-3", begins="", whole=True, expected="")
+    nothing = replace(GOOD, id="case-3", begins="", whole=True, empty=True, expected="")
     assert judged("m/1", SUITE, [GOOD, nothing])["differing"] == []
+
+
+def test_a_cut_through_a_letter_is_no_difference():
+    cut = replace(GOOD, id="case-4", begins="Gr\ufffd", expected="Größe 1,72 m")
+    assert judged("m/1", SUITE, [cut])["differing"] == []
 
 
 @given(st.integers(0, 8), st.integers(0, 8), st.floats(0.01, 1))

@@ -70,7 +70,7 @@ def test_from_two_signatures_to_a_barred_version(tmp_path, program, recorded):
 
         back = {"ops": {"roll_back": {"config": {"reason": "worse in practice"}}}}
         assert job(home, instance, "rollback", back).success
-        assert "preceptor/1 " in program(home, "release", "list").splitlines()[1]
+        assert registry.get_alias(registry.tracking_of(home.workspace), "preceptor", "champion") == 1
         back["ops"]["roll_back"]["config"]["to"] = "preceptor/2"
         assert job(home, instance, "rollback", back).success
     deeds = [(event.kind, event.subject) for event in recorded(home, "promoted", "rolled_back")]
@@ -121,9 +121,9 @@ def test_the_sensor_asks_again_only_for_a_promotion_that_was_killed(status, reas
         ),
         update_timestamp=now - timedelta(minutes=minutes),
     )
-    assert run_key(7, [], now) == "approval-7"
-    assert run_key(7, [run, run], now) == ("approval-7-2" if asked else None)
-    assert run_key(7, [run] * ATTEMPTS, now) is None
+    assert run_key(7, [], now, 10) == "approval-7"
+    assert run_key(7, [run, run], now, 10) == ("approval-7-2" if asked else None)
+    assert run_key(7, [run] * ATTEMPTS, now, 10) is None
 
 
 class Killed(BaseException):

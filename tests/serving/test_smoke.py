@@ -73,7 +73,7 @@ def test_files_that_answer_as_evaluated_pass_and_those_of_another_model_do_not(o
     assert facts["number_format"] == "float32" and "not_compared" not in facts
     with pytest.raises(GateRefused, match="smoke-failed") as refusal:
         ask(wrong)  # its bundle names the same evaluation
-    assert "summary-0: differs; summary-1: differs" in str(refusal.value)
+    assert str(refusal.value).count(": differs") >= 2
     assert "cough" not in str(refusal.value)
 
 
