@@ -59,7 +59,8 @@ def evaluate(
     may be None then. `models` has `base`, `finetuned` and `champion`, as far as there are any. An arm without its
     model, or without training examples to show, is skipped with a note. Writes predictions.parquet (amber),
     report.json and report.html (amber: shows cases) into `out`. Finished answers are kept in `cache`; after a kill,
-    the same call goes on where it stopped. `fresh` are held-out cases of batches that came after the champion's data. `gate` decides on the facts; what it says is shown under `gate`.
+    the same call goes on where it stopped. `fresh` are held-out cases of batches that came after the champion's data.
+    `gate` decides on the facts; what it says is shown under `gate`.
 
     Raises `UsageError` if no arm can be run, `PreceptorError` for a data set without cases, one whose splits mix, or
     a model that cannot be loaded.

@@ -118,7 +118,7 @@ def _home(tmp_path_factory) -> Home:
 
 @pytest.fixture
 def home(_home, tmp_path, monkeypatch) -> Home:
-    """The home of this test alone; MLflow's files of the champion are shared, and nothing writes to them."""
+    """The home of this test alone, but for MLflow's files: each run has a folder of its own where the first was made."""
     workspace = Workspace(tmp_path / "home")
     shutil.copytree(_home.workspace.home, workspace.home)
     for name in ("vault", "release"):

@@ -186,6 +186,7 @@ def test_what_the_calendar_asks_for_while_no_window_is_open_starts_when_one_is(h
     base = {"corpus": None, "corpus_records": None, "base_model": home.settings.base_model}
     config.write_text(json.dumps(base | windows))
     monkeypatch.setenv("PRECEPTOR_CONFIG", str(config))
+    (tmp_path / "dagster").mkdir()
     with dg.DagsterInstance.local_temp(str(tmp_path / "dagster")) as instance:
         with dg.build_schedule_context(
             instance=instance, scheduled_execution_time=now, resources={"workspace": WorkspaceResource()}
