@@ -11,6 +11,7 @@ from assets._shared import quiet, table
 from assets.curated import curated_examples, data_sufficiency
 from assets.deidentified import deidentified_documents
 from assets.evaluation import evaluation_report
+from assets.monitoring import traffic_report
 from assets.raw import raw_documents
 from assets.release import champion
 from assets.synthetic import synthetic_examples
@@ -226,6 +227,48 @@ def champion_is_served(workspace: WorkspaceResource) -> dg.AssetCheckResult:
     )
 
 
+def _alarms(workspace: WorkspaceResource, severity: str) -> dg.AssetCheckResult:
+    """Whether nothing of a severity is raised in production."""
+    from preceptor.monitoring.alarms import open_alarms
+
+    raised = [a for a in open_alarms(workspace.workspace().monitoring) if a.severity == severity]
+    return dg.AssetCheckResult(
+        passed=not raised,
+        severity=dg.AssetCheckSeverity.ERROR if severity == "error" else dg.AssetCheckSeverity.WARN,
+        description="; ".join(alarm.text for alarm in raised) or "no alarm",
+        metadata={
+            "alarms": table(
+                {
+                    f"{a.subject}: {a.measure}": {
+                        "score": a.score,
+                        "limit": a.limit,
+                        "n": a.n,
+                        "last day": a.last,
+                    }
+                    for a in raised
+                },
+                ("alarm", "score", "limit", "n", "last day"),
+            )
+        },
+    )
+
+
+@dg.asset_check(
+    asset=traffic_report, description="No alarm of production that calls for action now is raised."
+)
+@quiet
+def production_errors(workspace: WorkspaceResource) -> dg.AssetCheckResult:
+    return _alarms(workspace, "error")
+
+
+@dg.asset_check(
+    asset=traffic_report, description="No alarm of production that somebody should look at is raised."
+)
+@quiet
+def production_warnings(workspace: WorkspaceResource) -> dg.AssetCheckResult:
+    return _alarms(workspace, "warn")
+
+
 def _batch(context: dg.AssetCheckExecutionContext) -> str:
     return context.run.tags["dagster/partition"]
 
@@ -239,4 +282,6 @@ CHECKS = [
     synthetic_examples_gate,
     evaluation_gate,
     champion_is_served,
+    production_errors,
+    production_warnings,
 ]

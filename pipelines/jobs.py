@@ -10,7 +10,7 @@ from assets.curated import curated_examples, data_sufficiency
 from assets.deidentified import phi_tagger
 from assets.evaluation import evaluation_report
 from assets.model import fine_tuned_model
-from assets.monitoring import drift_report
+from assets.monitoring import drift_report, traffic_report
 from assets.release import candidate_version, champion, governance_papers
 from assets.search import recipe_search
 from assets.synthetic import synthetic_examples
@@ -18,7 +18,8 @@ from resources import WorkspaceResource
 
 pipeline = dg.define_asset_job(
     "pipeline",
-    selection=dg.AssetSelection.all() - dg.AssetSelection.assets(champion, phi_tagger, recipe_search),
+    selection=dg.AssetSelection.all()
+    - dg.AssetSelection.assets(champion, phi_tagger, recipe_search, traffic_report),
     description="The main job: a batch of raw documents in, an evaluated candidate that waits for approval out.",
 )
 
@@ -45,8 +46,8 @@ promotion = dg.define_asset_job(
 
 monitoring = dg.define_asset_job(
     "monitoring",
-    selection=dg.AssetSelection.assets(drift_report),
-    description="Measure drift of what arrived since the champion was trained.",
+    selection=dg.AssetSelection.assets(drift_report, traffic_report),
+    description="Measure drift of what arrived since the champion was trained, and watch over production.",
 )
 
 

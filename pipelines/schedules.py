@@ -29,7 +29,7 @@ watch_daily = dg.ScheduleDefinition(
     job=monitoring,
     cron_schedule="30 2 * * *",
     default_status=dg.DefaultScheduleStatus.STOPPED,
-    description="Drift every night; the retraining sensor reads its report.",
+    description="Drift and production every night; the retraining sensor reads the reports.",
 )
 
 SCHEDULES = [retrain_monthly, watch_daily]

@@ -30,6 +30,7 @@ from pydantic import (
 
 from preceptor.documents.limits import Limits
 from preceptor.errors import UsageError
+from preceptor.monitoring.rules import RollbackPolicy, TrafficSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 PROFILES = ROOT / "recipes" / "profiles"
@@ -608,6 +609,7 @@ class ServingSettings(_Section):
     follow_seconds: float = Field(default=2.0, gt=0)  # between two looks at the alias
     rag_documents: int = Field(default=2, ge=1, le=10)
     transcripts: bool = True  # prompts and answers go to the vault, encrypted
+    leak_check: bool = True  # look for identifiers in answers, after they went out; only how many is kept
     keep_transcripts_days: int = Field(default=30, ge=1)
     keep_traffic_days: int = Field(default=730, ge=1)
     labels: ServingLabels = ServingLabels()
@@ -677,6 +679,8 @@ class MonitoringSettings(_Section):
     drift_psi: float = 0.25  # population stability index; above 0.25 is by convention a major shift
     new_documents: int = 50  # this many documents since the champion's data start a retraining
     retraining: RetrainingSettings = RetrainingSettings()
+    traffic: TrafficSettings = TrafficSettings()  # what production was asked and answered
+    rollback: RollbackPolicy = RollbackPolicy()
 
 
 class WebhookSettings(_Section):
@@ -797,9 +801,11 @@ class NotificationSettings(_Section):
     events: tuple[
         Literal[
             "registered", "approved", "rejected", "gate_refused", "promoted", "rolled_back", "barred", "serving_verified",
-            "serving_unverified",
+            "serving_unverified", "alarm_raised", "alarm_cleared",
         ], ...
-    ] = ("registered", "rejected", "promoted", "rolled_back", "barred", "serving_unverified")  # fmt: skip
+    ] = (
+        "registered", "rejected", "promoted", "rolled_back", "barred", "serving_unverified", "alarm_raised",
+    )  # fmt: skip
     webhooks: dict[ProviderName, WebhookSettings] = Field(default_factory=dict)
     email: EmailSettings | None = None
 

@@ -31,7 +31,7 @@ COMMANDS = {
     "release": ("preceptor.cli.release", "release", "Versions: approve, promote, roll back, verify."),
     "serve": ("preceptor.cli.serve", "serve", "An OpenAI-compatible server for the champion."),
     "export": ("preceptor.cli.export", "export", "A deployment bundle of a version, with its proof."),
-    "monitor": ("preceptor.cli.monitor", "monitor", "Drift; decisions about retraining."),
+    "monitor": ("preceptor.cli.monitor", "monitor", "Drift, production; decisions about retraining."),
     "lineage": ("preceptor.cli.lineage", "lineage", "From a model to its documents, and back."),
     "forget": ("preceptor.cli.forget", "forget", "Erase a patient."),
     "users": ("preceptor.cli.users", "users", "People and their roles."),

@@ -15,6 +15,7 @@ from preceptor.consent import unusable_patients
 from preceptor.curation.reviews import EXAMPLE_REVIEWED
 from preceptor.errors import PreceptorError
 from preceptor.models.sources import checkpoint_digest, local_folder
+from preceptor.monitoring.alarms import open_alarms as of_production
 from preceptor.monitoring.causes import Facts, History, Seen
 from preceptor.monitoring.retraining_record import Entry
 from preceptor.monitoring.stage import REPORT
@@ -47,11 +48,6 @@ class Alarm(Protocol):
 OpenAlarms = Callable[[Path], Sequence[Alarm]]  # of the folder of monitoring
 
 
-def no_alarms(folder: Path) -> Sequence[Alarm]:
-    """Where nothing watches over production."""
-    return ()
-
-
 @dataclass(frozen=True, slots=True)
 class Sources:
     """Where facts stand; what is open is the caller's to close."""
@@ -66,7 +62,7 @@ class Sources:
 
 @contextmanager
 def open_sources(
-    workspace: Workspace, settings: Settings, tracking: Tracking, open_alarms: OpenAlarms = no_alarms
+    workspace: Workspace, settings: Settings, tracking: Tracking, open_alarms: OpenAlarms = of_production
 ) -> Iterator[Sources]:
     """The sources of a workspace, open for as long as facts are looked up."""
     with closing(open_vault(workspace)) as vault, closing(open_store(workspace)) as store:

@@ -18,6 +18,8 @@ SAID = {
     "barred": "{subject} is barred from promotion.",
     "serving_verified": "{subject} is served: every server reports it.",
     "serving_unverified": "{subject} is the champion, but not every server reports it.",
+    "alarm_raised": "Alarm: {said}.",
+    "alarm_cleared": "No longer an alarm: {said}.",
 }
 
 
@@ -50,5 +52,6 @@ def message_of(event: Event) -> Message:
         if isinstance(passed, bool)
         else "",
         which=gate if isinstance(gate, str) else "",
+        said=event.payload.get("said", ""),
     )
     return Message(event.id, event.at, event.kind, event.subject, event.actor, text)

@@ -38,6 +38,8 @@ KINDS = (
     "version_reviewed",
     "serving_verified",
     "serving_unverified",
+    "alarm_raised",
+    "alarm_cleared",
 )
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS users (

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from preceptor.serving import traffic
+from preceptor.serving.looking import Looker, abstains
 from preceptor.serving.traffic import Feedback, Served, TrafficLog
 from preceptor.settings import Settings, Workspace
 from preceptor.vault import Vault, open_vault
@@ -28,6 +29,8 @@ class Scribe:
         self._workspace, self._settings, self._on_loss = workspace, settings, on_loss
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="scribe")
         self._traffic = TrafficLog(workspace.serving / "traffic")
+        looks = settings.serving.leak_check
+        self._looker = Looker(settings.deid, self._traffic.add_leak_hits) if looks else None
         self._vault: Vault | None = None
         self._transcripts: Transcripts | None = None
         self._cleaned: date | None = None
@@ -70,7 +73,12 @@ class Scribe:
         whole = True
         try:
             self._clean()
-            self._traffic.add(served, prompt, answer)
+            written = served.outcome in ("stop", "length")
+            if written:
+                served = replace(served, abstained=abstains(answer))
+            day = self._traffic.add(served, prompt, answer)
+            if written and self._looker:
+                self._looker.look(served.request_id, day, prompt, answer)
         except Exception as error:
             whole = self._lost("traffic", error)
         if self._transcripts and self._vault and prompt:
@@ -114,6 +122,8 @@ class Scribe:
         return True
 
     def _close(self) -> None:
+        if self._looker:
+            self._looker.close()
         self._traffic.close()
         if self._transcripts:
             self._transcripts.close()

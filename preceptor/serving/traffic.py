@@ -45,6 +45,7 @@ OUTCOMES = (
     "rejected",  # a wrong request, or one without the right key
     "error",
 )
+_AT_ONCE = 500  # values of one query; SQLite took 999 at most before 3.32
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
 
@@ -138,8 +139,9 @@ class TrafficLog:
                 self._db.close()
             self._db, self._day = None, ""
 
-    def add(self, served: Served, prompt: str = "", answer: str = "") -> None:
-        """Write a row, and count the words of the two texts; of the texts nothing else is kept."""
+    def add(self, served: Served, prompt: str = "", answer: str = "") -> str:
+        """Write a row, and count the words of the two texts; of the texts nothing else is kept. Return the day whose file
+        it is in."""
         with self._lock:
             db = self._today()
             db.execute("BEGIN IMMEDIATE")
@@ -158,6 +160,20 @@ class TrafficLog:
                 db.execute("ROLLBACK")
                 raise
             db.execute("COMMIT")
+            return self._day
+
+    def add_leak_hits(self, request_id: str, day: str, hits: int) -> None:
+        """Fill in what was found in an answer that is in the file of `day`."""
+        query = "UPDATE requests SET leak_hits = ? WHERE request_id = ?"
+        with self._lock:
+            if day == self._day and self._db:
+                self._db.execute(query, (hits, request_id))
+                return
+        db = open_day(self.folder, day)
+        try:
+            db.execute(query, (hits, request_id))
+        finally:
+            db.close()
 
     def add_feedback(self, feedback: Feedback) -> None:
         with self._lock:
@@ -168,11 +184,17 @@ class TrafficLog:
         if self._db is None or day != self._day:
             if self._db:
                 self._db.close()
-            self._db = connect(self.folder / f"{day}.db", any_thread=True)
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(_SCHEMA)
+            self._db = open_day(self.folder, day)
             self._day = day
         return self._db
+
+
+def open_day(folder: Path, day: str) -> sqlite3.Connection:
+    """The file of a day (ISO 8601) to write to, made with its tables if it is not there."""
+    db = connect(folder / f"{day}.db", any_thread=True)
+    db.execute("PRAGMA synchronous=NORMAL")
+    db.executescript(_SCHEMA)
+    return db
 
 
 def word_buckets(text: str) -> Counter[int]:
@@ -221,6 +243,25 @@ def find(folder: Path, request_id: str, within_days: int = 60) -> Served | None:
         for served in _served(folder, "WHERE request_id = ?", day, day, (request_id,)):
             return served
     return None
+
+
+def answered(folder: Path, day: date, role: str, version: str) -> bool:
+    """Whether a version answered anything in a role that day."""
+    query = "SELECT 1 FROM requests WHERE role = ? AND version = ? LIMIT 1"
+    return any(True for _ in _rows(folder, query, day, day, (role, version)))
+
+
+def answers_of(folder: Path, request_ids: set[str], until: date, within_days: int) -> dict[str, Served]:
+    """The rows of these requests from `within_days` before `until` to it; those that are not there are left out."""
+    found: dict[str, Served] = {}
+    for day in reversed(days(folder, until - timedelta(days=within_days), until)):
+        missing = sorted(request_ids - set(found))
+        for n in range(0, len(missing), _AT_ONCE):
+            some = missing[n : n + _AT_ONCE]
+            marks = ", ".join("?" * len(some))
+            for served in _served(folder, f"WHERE request_id IN ({marks})", day, day, some):
+                found[served.request_id] = served
+    return found
 
 
 def discard_before(folder: Path, day: date) -> int:

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 import pytest
 
 from preceptor.errors import PreceptorError
+from preceptor.monitoring.alarms import open_alarms
 from preceptor.monitoring.causes import History, Seen
-from preceptor.monitoring.facts import DIGEST, champion_of, gather, no_alarms, open_sources
+from preceptor.monitoring.facts import DIGEST, champion_of, gather, open_sources
 from preceptor.monitoring.stage import REPORT
 from preceptor.release.candidates import bar
 from preceptor.release.erasure import ERASED
@@ -20,7 +21,7 @@ from preceptor.release.store import open_store
 from preceptor.versions import MANIFEST, write_atomic
 
 
-def found(home, alarms=no_alarms):
+def found(home, alarms=open_alarms):
     with open_sources(home.workspace, home.settings, tracking_of(home.workspace), alarms) as sources:
         return gather(sources, champion_of(sources), None, (), "", History())
 

@@ -146,6 +146,7 @@ def serving(home: Home, plan=None, **changes):
 
     rag = changes.pop("rag", False)
     values = {"port": 0, "follow_seconds": 0.1, "max_new_tokens": 64, "requests_per_minute": 100_000}
+    values["leak_check"] = False  # the tagger takes seconds to load; tests/serving/test_looking.py looks
     settings = Settings(serving=ServingSettings(**values | changes))
     server = Server(home.workspace, settings, plan or Plan("preceptor@champion"), rag=rag)
     server.start()
