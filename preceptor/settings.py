@@ -739,6 +739,13 @@ class ExternalValidationSettings(_Section):
     fairness: Statement = ""
 
 
+# 45 CFR 170.315(b)(11)(iv)(A)(5) to (13), in short and in their order.
+HtiVariable = Literal[
+    "race", "ethnicity", "language", "sexual orientation", "gender identity", "sex", "date of birth",
+    "social determinants of health", "health status assessments",
+]  # fmt: skip
+
+
 class PapersSettings(_Section):
     """Statements for the governance documents; docs/papers.md. Name no patient: they are handed out."""
 
@@ -765,12 +772,7 @@ class PapersSettings(_Section):
     known_biases: Statement = ""
     clinical_risk_level: Statement = ""
     inclusion_criteria: Statement = ""
-    input_variables: dict[
-        Literal[
-            "race", "ethnicity", "language", "sexual orientation", "gender identity", "sex", "date of birth",
-            "social determinants of health", "health status assessments",
-        ], Statement
-    ] = Field(default_factory=dict)  # fmt: skip
+    input_variables: dict[HtiVariable, Statement] = Field(default_factory=dict)
     representativeness: Statement = ""
     relevance: Statement = ""
     fairness_approach: Statement = ""

@@ -8,20 +8,19 @@ final was not established. Names of attributes are the regulation's, shortened; 
 
 from __future__ import annotations
 
+from typing import get_args
+
 from preceptor.papers import measured
 from preceptor.papers.blocks import Block, Document, Entry, Section, counted, entries, entry
 from preceptor.papers.facts import Facts
 from preceptor.papers.model_card import maintenance, measured_scope, missing_groups, risks
 from preceptor.papers.wording import plain
+from preceptor.settings import HtiVariable
 
 SOURCE = (
     "Attributes: 45 CFR 170.315(b)(11)(iv)(B), as amended by 89 FR 1192 (HTI-1 final rule), 9 January 2024."
 )
-# (iv)(A)(5) to (13), by the names of papers.input_variables
-VARIABLES = (
-    "race", "ethnicity", "language", "sexual orientation", "gender identity", "sex", "date of birth",
-    "social determinants of health", "health status assessments",
-)  # fmt: skip
+VARIABLES: tuple[HtiVariable, ...] = get_args(HtiVariable)
 _VALIDATION = "A validation on data of another source; Preceptor makes none."
 
 

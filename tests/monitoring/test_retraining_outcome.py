@@ -76,12 +76,11 @@ def test_within_the_tolerated_loss_only_a_retraining_refuses(home, job, tags, lo
         assert "retraining" not in metadata
         return
     assert metadata["retrained because of"] == tags["preceptor/why"]
-    assert ("waits for approval" if candidate else "ends here: lower end of the gain over the champion") in metadata[
-        "retraining"
-    ]
+    assert (
+        "waits for approval" if candidate else "ends here: lower end of the gain over the champion"
+    ) in metadata["retraining"]
     with open_record(home.workspace.monitoring) as record:
         entry = record.adopt(done.run_id, "preceptor/1", datetime.now(UTC))
         found = record.entry(entry.id)
     assert (found.outcome, found.version) == ("candidate" if candidate else "not-better", "preceptor/2")
     assert found.note == metadata["retraining"]
-
