@@ -173,7 +173,10 @@ class AlarmStore:
     def history(self, since: int = 0) -> list[Entry]:
         """What was raised and cleared, after the entry `since`, oldest first."""
         query = "SELECT id, at, kind, subject, measure, facts FROM history WHERE id > ? ORDER BY id"
-        return [Entry(*row[:5], json.loads(row[5])) for row in self._db.execute(query, (since,))]
+        return [
+            Entry(number, at, kind, subject, measure, json.loads(facts))
+            for number, at, kind, subject, measure, facts in self._db.execute(query, (since,))
+        ]
 
 
 def open_alarms(folder: Path) -> list[Alarm]:
