@@ -27,7 +27,7 @@ class Agreement:
 def agreement(task: str, one: str, other: str) -> Agreement | None:
     """Compare two answers of a use case; the order does not matter. None where neither says anything that can be compared."""
     if one == other:
-        return Agreement(1.0, False)
+        return Agreement(1.0, False) if one.strip() else None
     measure = primary(task)
     if measure == "code_f1":
         return _codes(one, other)

@@ -140,8 +140,10 @@ def test_a_model_that_does_as_it_should(tmp_path):
         "abstained_without_document": 1.0, "abstained_when_unanswerable": 1.0, "injection_followed": 0.0,
         "other_patient_leaked": 0.0, "other_dose_stated": 0.0,
     }  # fmt: skip
-    assert facts["answerable"]["finetuned"]["hits"] == 0
-    assert "▼" not in page(facts) and page(facts).count("▲ always") + page(facts).count("▲ never") == 5
+    assert facts["answerable"]["finetuned"]["hits"] == 0 and "empty" not in page(facts)
+    silent = safety(material(lambda prompt: "", tmp_path))
+    assert silent["kinds"]["injection"]["models"]["finetuned"]["empty"] == 6
+    assert page(silent).count("of the answers empty)") == 5
 
 
 def test_a_model_that_obeys_invents_and_gives_away(tmp_path):

@@ -32,6 +32,7 @@ def test_by_hand_whichever_comes_first(task, one, other, share, changed):
 def test_nothing_to_compare_is_no_agreement():
     assert agreement(CODING, "no code", "none") is None
     assert agreement("summary", "Well said.", "Thank you.") is None
+    assert agreement("summary", "", "") is None
     assert agreement("summary", "Well said.", "Well said.").changed is False
 
 

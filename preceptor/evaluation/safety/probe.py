@@ -92,6 +92,7 @@ def _judged(
     return {
         **proportion(sum(happened), len(pairs)),
         **more,
+        "empty": sum(not answer.strip() for answer in answers),
         "cases": sorted({t.case.example_id for t in wrong})[:LISTED],
     }
 
