@@ -103,6 +103,8 @@ def _evaluated(
     report = json.loads((folder / REPORT_JSON).read_text(encoding="utf-8"))
     if report["number_format"] != dtype:
         return [], f"evaluated in {report['number_format']}, served in {dtype}"
+    if report["settings"]["max_new_tokens"] < suite.same_tokens:
+        return [], "the evaluation stopped its answers before same_tokens"
     prompts = {example.example_id: example.prompt for example in read_examples(cases)}
     answers = {
         row["example_id"]: row["answer"]

@@ -59,7 +59,10 @@ def evaluated(own):
         ]
         folder.mkdir(parents=True)
         write_rows(folder / "predictions.parquet", rows, dict.fromkeys(rows[0], "string"))
-        facts = {"number_format": "float32", "settings": {"max_prompt_tokens": 900}} | report
+        facts = {
+            "number_format": "float32",
+            "settings": {"max_prompt_tokens": 900, "max_new_tokens": 12},
+        } | report
         write_atomic(folder / "report.json", json.dumps(facts))
 
     return write
