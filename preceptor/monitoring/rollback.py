@@ -11,10 +11,10 @@ from typing import Any
 from preceptor.errors import GateRefused
 from preceptor.monitoring.alarms import NOT_ROLLED_BACK, ROLLED_BACK, Alarm, AlarmStore
 from preceptor.monitoring.windows import Subject
-from preceptor.release.promotion import rollback
 from preceptor.release.registry import Tracking
-from preceptor.release.stage import present_champion, validity
+from preceptor.release.stage import present_champion
 from preceptor.release.store import Store
+from preceptor.serving.rollout import roll_back
 from preceptor.settings import Settings, Workspace
 
 ACTOR = "monitor"
@@ -40,27 +40,27 @@ def roll_back_if_wanted(
         )
         if not calling or tried:
             return None
-        return _roll_back(settings, tracking, record, store, champion.ref, calling[0])
+        return _roll_back(workspace, settings, tracking, record, store, champion.ref, calling[0])
     finally:
         store.close()
 
 
 def _roll_back(
-    settings: Settings, tracking: Tracking, record: Store, store: AlarmStore, champion: str, alarm: Alarm
+    workspace: Workspace,
+    settings: Settings,
+    tracking: Tracking,
+    record: Store,
+    store: AlarmStore,
+    champion: str,
+    alarm: Alarm,
 ) -> dict[str, Any]:
     deeds = record.events(subject=champion, kinds=("promoted", "rolled_back"))
     if deeds and deeds[-1].kind == "rolled_back" and deeds[-1].actor == ACTOR:
         return _not_done(store, alarm, f"{champion} itself came back by a rollback of the monitor")
     try:
-        done = rollback(
-            tracking,
-            record,
-            settings.release.model_name,
-            required=settings.release.required_approvals,
-            validity=validity(settings),
-            actor=ACTOR,
-            reason=f"alarm: {alarm.text}",
-        )
+        done = roll_back(
+            workspace, settings, tracking, record, actor=ACTOR, reason=f"alarm: {alarm.text}"
+        ).done
     except GateRefused as refused:
         return _not_done(store, alarm, str(refused))
     with store.transaction():
