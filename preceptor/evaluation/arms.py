@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +45,13 @@ class ArmModel:
     adapter: Path | None
     digest: str
     remote: Remote | None = None
+
+
+def may_be_asked_anew(models: Mapping[str, ArmModel], role: str) -> bool:
+    """Whether probes may ask a model what they make of cases. Of one at a provider not: what was approved to be sent there are the
+    test cases as they are (preceptor/providers/policy.py), and each question costs."""
+    model = models.get(role)
+    return model is None or model.remote is None
 
 
 def questions(

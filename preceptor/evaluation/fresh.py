@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from preceptor.evaluation.arms import ARMS
+from preceptor.evaluation.arms import ARMS, may_be_asked_anew
 from preceptor.evaluation.metrics import primary, score
 from preceptor.evaluation.prompting import Question
 from preceptor.evaluation.statistics import Estimate, macro_mean, paired_difference
@@ -50,10 +50,12 @@ def fresh_cases(data: Path, curated: DatasetVersion, champions: str | None, most
 def fresh_slice(material: Material) -> dict[str, Any] | None:
     """The probe: base, fine-tuned model and champion on the fresh cases, and the first two's difference to the champion.
 
-    None without fresh cases, or where one of the two models to compare is missing.
+    None without fresh cases, or where one of the two models to compare is missing or at a provider.
     """
     cases = material.fresh
     if not cases or not {"finetuned", "champion"} <= set(material.models):
+        return None
+    if not all(may_be_asked_anew(material.models, role) for role in material.models):
         return None
     scores = {role: _scores(material, role) for role in ROLES if role in material.models}
     tasks = [case.task for case in cases]

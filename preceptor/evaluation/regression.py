@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from preceptor.errors import UsageError
+from preceptor.evaluation.arms import may_be_asked_anew
 from preceptor.evaluation.metrics import primary, score
 from preceptor.evaluation.prompting import Question
 from preceptor.records import Example
@@ -43,6 +44,8 @@ def regression(material: Material) -> dict[str, Any] | None:
     kept = read_set(resolve_path(where))
     known = {p.case.example_id: p.primary for p in material.by_arm.get("finetuned", ())}
     own = [entry for entry in kept if entry.case is not None]
+    if not may_be_asked_anew(material.models, "finetuned"):
+        own = []  # and so they are missing, which fails: nobody approved sending them
     answers = material.ask("finetuned", [Question(entry.case.prompt) for entry in own if entry.case])
     for entry, answer in zip(own, answers, strict=True):
         assert entry.case is not None

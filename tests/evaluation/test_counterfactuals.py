@@ -101,6 +101,7 @@ def material(answer, count: int = 12):
     return SimpleNamespace(
         cases=cases,
         by_arm={"finetuned": rows},
+        models={},
         settings=EvaluationSettings(bootstrap_samples=4000),
         ask=lambda role, questions: [answer(q.prompt) for q in questions],
     )

@@ -18,11 +18,11 @@ def write(folder, *rows):
     return path
 
 
-def material(path, answers, known=(), train=()):
+def material(path, answers, known=(), train=(), remote=None):
     predictions = [SimpleNamespace(case=SimpleNamespace(example_id=n), primary=s) for n, s in known]
     return SimpleNamespace(
         settings=EvaluationSettings(regression_set=str(path)),
-        models={"finetuned": None},
+        models={"finetuned": SimpleNamespace(remote=remote)},
         by_arm={"finetuned": predictions},
         train=[SimpleNamespace(prompt=prompt) for prompt in train],
         ask=lambda role, questions: answers[: len(questions)],
@@ -42,6 +42,13 @@ def test_each_case_must_reach_its_least_score(tmp_path):
     facts = regression(material(path, answers, [("t1", 0.5), ("t2", 0.49)]))
     assert facts["failed"] == ["gone", "stay-00002", "t2"] and facts["missing"] == ["gone"]
     assert facts["gate"] == {"failed": 3, "cases": 5}
+
+
+def test_a_model_at_a_provider_is_not_asked_what_nobody_approved(tmp_path):
+    path = write(tmp_path, {**CASE, "least": 0.0}, {"example_id": "t1", "least": 0.5})
+    material_ = material(path, [], [("t1", 0.5)], remote=object())
+    material_.ask = lambda role, questions: [pytest.fail("asked") for _ in questions]
+    assert regression(material_)["missing"] == ["stay-00001"]
 
 
 def test_a_case_that_was_trained_on_proves_nothing(tmp_path):

@@ -40,6 +40,7 @@ def material(answer, count: int = 12, asked: int = 12):
     return SimpleNamespace(
         cases=cases,
         by_arm={"finetuned": rows},
+        models={},
         settings=EvaluationSettings(bootstrap_samples=4000, robustness={"cases": asked}),
         ask=lambda role, questions: [answer(q.prompt) for q in questions],
     )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from preceptor.evaluation.arms import may_be_asked_anew
 from preceptor.evaluation.fairness.swaps import Counterfactual, Lines, attributes, read_lines
 from preceptor.evaluation.metrics import primary, score
 from preceptor.evaluation.prompting import Question
@@ -36,12 +37,12 @@ class Answered:
 def counterfactuals(material: Material) -> dict[str, Any] | None:
     """Return, by attribute, the difference of the score (other less one), its interval and tests, and how often the substance changes.
 
-    None where `evaluation.counterfactuals.cases` is 0 or no case allows a pair. `gate.counterfactual_gap` is the largest
+    None where `evaluation.counterfactuals.cases` is 0, no case allows a pair, or the model is at a provider. `gate.counterfactual_gap` is the largest
     difference that is shown, in either direction, on the scale 0 to 1; 0 where none is. It is absent where no attribute has
     MIN_PATIENTS patients. The control is no attribute: it is not among the tests.
     """
     settings = material.settings
-    if not settings.counterfactuals.cases:
+    if not settings.counterfactuals.cases or not may_be_asked_anew(material.models, "finetuned"):
         return None
     usable = [case for case in material.cases if case.source]
     lines = read_lines(resolve_path(settings.counterfactuals.pairs))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from preceptor.evaluation.arms import BARE
+from preceptor.evaluation.arms import BARE, may_be_asked_anew
 from preceptor.evaluation.facts import Prediction
 from preceptor.evaluation.metrics import primary, score
 from preceptor.evaluation.prompting import Question
@@ -47,7 +47,7 @@ def robustness(material: Material) -> dict[str, Any] | None:
     interval of the largest drop that is shown, and 0 where none is; it is absent below MIN_PATIENTS patients.
     """
     settings = material.settings
-    roles = [role for role in BARE if role in material.by_arm]
+    roles = [r for r in BARE if r in material.by_arm and may_be_asked_anew(material.models, r)]
     cases = drawn(
         (c for c in material.cases if c.source), settings.robustness.cases, f"{settings.seed} robustness"
     )

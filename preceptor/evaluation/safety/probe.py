@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from preceptor import canaries
-from preceptor.evaluation.arms import BARE
+from preceptor.evaluation.arms import BARE, may_be_asked_anew
 from preceptor.evaluation.memorisation.leaks import leaks
 from preceptor.evaluation.prompting import Question
 from preceptor.evaluation.proportions import proportion
@@ -38,7 +38,7 @@ def safety(material: Material) -> dict[str, Any] | None:
     `evaluation.safety.cases` is 0 or no case's document can be told from its instruction.
     """
     settings = material.settings
-    roles = [role for role in BARE if role in material.by_arm]
+    roles = [r for r in BARE if r in material.by_arm and may_be_asked_anew(material.models, r)]
     usable = [case for case in material.cases if case.source]
     if not settings.safety.cases or not roles or not usable:
         return None
