@@ -20,7 +20,7 @@ from resources import WorkspaceResource
 @quiet
 def recipe_search(context: dg.AssetExecutionContext, workspace: WorkspaceResource) -> dg.MaterializeResult:
     """The best of several brief trainings of the recipe with other values, by validation loss. It changes nothing: train with
-    what it finds where you agree. Killed, it goes on; the job `recipe_search` alone makes it."""
+    what it finds where you agree. Killed, it goes on; the job `search_recipes` alone makes it."""
     from preceptor.release.registry import experiment
     from preceptor.training.search.stage import EXPERIMENT, search
 

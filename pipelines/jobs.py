@@ -91,7 +91,7 @@ tagger_training = dg.define_asset_job(
 )
 
 searching = dg.define_asset_job(
-    "recipe_search",
+    "search_recipes",
     selection=dg.AssetSelection.assets(recipe_search),
     description="Look for a better recipe by brief trainings on the newest data. What trains models goes on as it is set.",
 )

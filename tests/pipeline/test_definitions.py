@@ -29,6 +29,13 @@ def test_definitions_load_without_any_heavy_library():
     assert set(done.stdout.split()).isdisjoint(HEAVY)
 
 
+def test_the_webserver_can_load_them_all():
+    """It takes every job at once, and refuses all of them for two of one name, such as a job called as its asset is."""
+    dg.Definitions.validate_loadable(defs)
+    jobs = {job.name for job in defs.get_repository_def().get_all_jobs()}
+    assert {"pipeline", "retraining", "monitoring", "promotion", "rollback", "search_recipes"} <= jobs
+
+
 def test_every_asset_has_a_group_an_owner_kinds_and_a_description():
     for asset in defs.resolve_asset_graph().asset_nodes:
         assert asset.group_name != "default", asset.key
@@ -62,7 +69,7 @@ def test_the_pipeline_job_promotes_nobody():
 def test_a_recipe_is_searched_for_only_where_somebody_asks():
     for name in ("pipeline", "retraining"):
         assert "recipe_search" not in {node.name for node in defs.resolve_job_def(name).nodes}
-    assert [node.name for node in defs.resolve_job_def("recipe_search").nodes] == ["recipe_search"]
+    assert [node.name for node in defs.resolve_job_def("search_recipes").nodes] == ["recipe_search"]
 
 
 def test_an_unforeseen_error_leaves_no_text_in_dagsters_storage(tmp_path):
