@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any, Literal
 from preceptor.monitoring.measures import MEASURES
 from preceptor.monitoring.readings import Reading
 from preceptor.monitoring.rules import Rule
-from preceptor.vault.database import connect
+from preceptor.vault.database import connect, transaction
 
 ALARMS = "alarms.db"
 RAISED, CLEARED, ROLLED_BACK, NOT_ROLLED_BACK = "raised", "cleared", "rolled_back", "not_rolled_back"
@@ -134,15 +133,8 @@ class AlarmStore:
     def close(self) -> None:
         self._db.close()
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+    def transaction(self) -> AbstractContextManager[None]:
+        return transaction(self._db)
 
     def watched(self, subject: str, measure: str) -> Watched | None:
         query = "SELECT since, bad, good, raised FROM watched WHERE subject = ? AND measure = ?"

@@ -23,7 +23,7 @@ from typing import Any
 
 from preceptor.monitoring.causes import History, Reason, Seen
 from preceptor.monitoring.retraining import Decision
-from preceptor.vault.database import connect
+from preceptor.vault.database import connect, transaction
 
 FILE = "retraining.db"
 KINDS = ("due", "decided", "launched", "result", "ended")
@@ -101,7 +101,7 @@ class Record:
 
     def note_due(self, at: datetime) -> None:
         """The calendar asks for a retraining; the same time again changes nothing."""
-        with self._transaction():
+        with transaction(self._db):
             if self.due() != (said := _iso(at)):
                 self._add(at, "due", None, "", {"due": said})
 
@@ -119,7 +119,7 @@ class Record:
         `last_start` is the last started decision that the facts took into account; None is returned, and nothing
         written, if there is a later one, or one that is open: another process was quicker.
         """
-        with self._transaction():
+        with transaction(self._db):
             entries = self.entries()
             starts = [entry for entry in entries if entry.started]
             if decision.start and (
@@ -140,7 +140,7 @@ class Record:
         """A run that no decision started: somebody did. It counts for what may run and when, like any other."""
         reason = Reason(BY_HAND, "somebody started it", run_id)
         decision = Decision(True, (reason,), "", "the policy was not asked")
-        with self._transaction():
+        with transaction(self._db):
             id = self._decide(decision, champion, Seen(), at)
             self._add(at, "launched", id, run_id, {})
         return self.entry(id)
@@ -243,16 +243,6 @@ class Record:
             self._add(at, kind, decision, run_id, payload)
         except sqlite3.IntegrityError:
             return  # written by whoever was here before and killed
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
 
 
 @contextmanager

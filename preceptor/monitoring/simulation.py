@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import astuple, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from preceptor.monitoring.windows import Day
 from preceptor.private_files import make_private_folder
 from preceptor.serving import traffic
 from preceptor.serving.traffic import BUCKETS, Feedback, Served
+from preceptor.vault.database import transaction
 
 _CASES = {
     "task": {"summary": 0.5, "bh_note": 0.2, "coding_cardiology": 0.2, "coding_orthopaedics": 0.1},
@@ -157,8 +159,7 @@ def write(folder: Path, days: Iterable[Day]) -> None:
     make_private_folder(folder)
     for day in days:
         db = traffic.open_day(folder, day.date.isoformat())
-        try:
-            db.execute("BEGIN IMMEDIATE")
+        with closing(db), transaction(db):
             for table, rows in (
                 ("requests", [astuple(r) for r in day.requests]),
                 ("feedback", [astuple(f) for f, _ in day.feedback]),
@@ -166,9 +167,6 @@ def write(folder: Path, days: Iterable[Day]) -> None:
             ):
                 if rows:
                     db.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(rows[0]))})", rows)
-            db.execute("COMMIT")
-        finally:
-            db.close()
 
 
 def _word_rows(day: Day) -> list[tuple[str, str, int, int]]:

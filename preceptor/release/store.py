@@ -16,6 +16,7 @@ from preceptor.keys import release_key
 from preceptor.release import chain
 from preceptor.release.chain import Event, Problem, RecordBroken
 from preceptor.settings import VaultSettings, Workspace
+from preceptor.vault.database import transaction
 from preceptor.versions import write_atomic
 
 ROLES = ("reviewer", "approver", "privacy", "admin")
@@ -112,13 +113,8 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All writes inside happen together or not at all."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(self._db):
             yield self._db
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
         self._advance_head()
 
     def append(

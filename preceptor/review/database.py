@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from preceptor.private_files import make_private_folder
-from preceptor.vault.database import connect
+from preceptor.vault.database import connect, transaction
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS sessions (
@@ -56,11 +56,5 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
 @contextmanager
 def writing(path: Path) -> Iterator[sqlite3.Connection]:
     """All writes inside are on the disk at the end, or none is."""
-    with reading(path) as db:
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            yield db
-        except BaseException:
-            db.execute("ROLLBACK")
-            raise
-        db.execute("COMMIT")
+    with reading(path) as db, transaction(db):
+        yield db

@@ -30,7 +30,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from preceptor.private_files import make_private_folder
-from preceptor.vault.database import connect
+from preceptor.vault.database import connect, transaction
 
 VERSION = "1"  # raised when a column changes its meaning; new columns only come at the end
 BUCKETS = 256
@@ -144,8 +144,7 @@ class TrafficLog:
         it is in."""
         with self._lock:
             db = self._today()
-            db.execute("BEGIN IMMEDIATE")
-            try:
+            with transaction(db):
                 marks = ", ".join("?" * len(fields(Served)))
                 db.execute(f"INSERT OR REPLACE INTO requests VALUES ({marks})", astuple(served))
                 for side, text in (("prompt", prompt), ("answer", answer)):
@@ -156,10 +155,6 @@ class TrafficLog:
                             for bucket, n in sorted(word_buckets(text).items())
                         ],
                     )
-            except BaseException:
-                db.execute("ROLLBACK")
-                raise
-            db.execute("COMMIT")
             return self._day
 
     def add_leak_hits(self, request_id: str, day: str, hits: int) -> None:

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from preceptor.private_files import create_private
-from preceptor.vault.database import connect
+from preceptor.vault.database import connect, transaction
 from preceptor.vault.errors import Problem
 
 ACTIONS = (
@@ -160,16 +160,11 @@ class AuditLog:
 
     @contextmanager
     def _appending(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(self._db):
             problem = self._head_problem()
             if problem:
                 self._insert("damaged", problem.rule, "", {"text": problem.text}, b"")
             yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
 
     def _insert(
         self, action: str, purpose: str, subject: str, details: Mapping[str, Any], packed: bytes

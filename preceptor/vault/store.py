@@ -14,7 +14,7 @@ import hmac
 import json
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ from preceptor.private_files import make_private_folder
 from preceptor.records import Document, Labels, PatientRecord
 from preceptor.vault import audit
 from preceptor.vault.audit import AuditLog
-from preceptor.vault.database import connect
+from preceptor.vault.database import connect, transaction
 from preceptor.vault.errors import Problem, VaultError
 from preceptor.vault.keyring import Secrets
 from preceptor.vault.sealing import key_id, seal, unseal, unwrap_key, wrap_key
@@ -145,16 +145,9 @@ class Vault:
 
     # writing
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """All writes inside happen together or not at all."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        return transaction(self._db)
 
     def put_record(self, record: PatientRecord) -> str:
         """Add what an export says about a patient to what is known; return the patient's reference.

@@ -18,7 +18,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from preceptor.keys import derive
-from preceptor.vault.database import connect
+from preceptor.vault.database import connect, transaction
 from preceptor.vault.errors import Problem, VaultError
 from preceptor.vault.keyring import Secrets
 from preceptor.vault.sealing import seal, unseal, unwrap_key, wrap_key
@@ -61,21 +61,15 @@ class Transcripts:
         """Seal one; the same request again replaces it. False, and nothing is kept, for a patient who was erased."""
         day = datetime.now(UTC).date().isoformat()
         holder = patient_ref or f"day-{day}"
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                gone = self._db.execute("SELECT 1 FROM erased WHERE holder = ?", (holder,)).fetchone()
-                if not gone:
-                    id = transcript.request_id
-                    body = json.dumps(asdict(transcript), ensure_ascii=False).encode()
-                    sealed = seal(self._key(holder, make=True), body, id, "transcript", (day, holder))
-                    self._db.execute(
-                        "INSERT OR REPLACE INTO transcripts VALUES (?, ?, ?, ?)", (id, day, holder, sealed)
-                    )
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+        with self._lock, transaction(self._db):
+            gone = self._db.execute("SELECT 1 FROM erased WHERE holder = ?", (holder,)).fetchone()
+            if not gone:
+                id = transcript.request_id
+                body = json.dumps(asdict(transcript), ensure_ascii=False).encode()
+                sealed = seal(self._key(holder, make=True), body, id, "transcript", (day, holder))
+                self._db.execute(
+                    "INSERT OR REPLACE INTO transcripts VALUES (?, ?, ?, ?)", (id, day, holder, sealed)
+                )
         return not gone
 
     def find(self, request_id: str) -> tuple[Transcript, str | None] | None:
@@ -101,25 +95,22 @@ class Transcripts:
     def erase(self, holder: str) -> int:
         """Destroy a patient's key and rows, for good; return how many rows."""
         with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.execute("INSERT OR IGNORE INTO erased VALUES (?)", (holder,))
-            count = self._db.execute("DELETE FROM transcripts WHERE holder = ?", (holder,)).rowcount
-            self._db.execute("DELETE FROM keys WHERE holder = ?", (holder,))
-            self._rebuild_keys()
-            self._db.execute("COMMIT")
+            with transaction(self._db):
+                self._db.execute("INSERT OR IGNORE INTO erased VALUES (?)", (holder,))
+                count = self._db.execute("DELETE FROM transcripts WHERE holder = ?", (holder,)).rowcount
+                self._db.execute("DELETE FROM keys WHERE holder = ?", (holder,))
+                self._rebuild_keys()
             self._checkpoint(holder)
         return count
 
     def discard_before(self, day: date) -> int:
         """Delete what is older than `day`, and the keys of those days; return how many rows."""
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
+        with self._lock, transaction(self._db):
             count = self._db.execute("DELETE FROM transcripts WHERE day < ?", (day.isoformat(),)).rowcount
             self._db.execute(
                 "DELETE FROM keys WHERE holder LIKE 'day-%' AND holder < ?", (f"day-{day.isoformat()}",)
             )
             self._rebuild_keys()
-            self._db.execute("COMMIT")
         return count
 
     def verify(self) -> Iterator[Problem]:

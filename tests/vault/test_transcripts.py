@@ -50,3 +50,18 @@ def test_what_has_no_patient_goes_with_its_day(vault):
     assert kept.discard_before(today + timedelta(days=1)) == 1
     kept.close()
     assert rows_of(vault, "keys") == rows_of(vault, "transcripts") == []
+
+
+@pytest.mark.parametrize(
+    "deed", [lambda kept: kept.erase("p-1"), lambda kept: kept.discard_before(datetime.now(UTC).date())]
+)
+def test_a_deed_that_fails_in_the_middle_has_not_been_and_the_next_one_is_done(vault, monkeypatch, deed):
+    kept = vault.transcripts()
+    kept.put(Transcript("r-1", "m/1", "prompt one", "answer one"), "p-1")
+    with monkeypatch.context() as broken:
+        broken.setattr(kept, "_rebuild_keys", lambda: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            deed(kept)
+    assert kept.find("r-1") is not None
+    assert kept.put(Transcript("r-2", "m/1", "prompt two", "answer two"), "p-2") and kept.erase("p-1") == 1
+    kept.close()
