@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 # One value or a list of them, as hospitals export it.
@@ -267,3 +267,21 @@ class Example:
     def source(self) -> str:
         """The prompt without its instruction, which all examples of a use case share."""
         return self.prompt.partition("\n\n")[2]
+
+    @property
+    def instruction(self) -> str:
+        """What is asked of the source."""
+        return self.prompt.partition("\n\n")[0]
+
+    @property
+    def person(self) -> str:
+        """The patient; an example without one counts as a patient of its own."""
+        return self.patient_ref or f"case {self.example_id}"
+
+    def told(self, source: str, answer: str | None = None) -> Example:
+        """The same with another source, and another answer if one is given."""
+        return replace(
+            self,
+            prompt=f"{self.instruction}\n\n{source}",
+            answer=self.answer if answer is None else answer,
+        )

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -265,6 +266,15 @@ class SynthesisSettings(_Section):
         return self
 
 
+def _compiles(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as wrong:
+        raise ValueError(f"is no regular expression: {wrong}") from None
+    return value
+
+
+Pattern = Annotated[str, AfterValidator(_compiles)]  # a regular expression
 # As Kubernetes takes them: a name of an object, an amount such as 64Gi or 500m, a name of a variable.
 ObjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")]
 Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|[MGTPE]|[KMGTPE]i)?$")]

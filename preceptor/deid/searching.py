@@ -34,6 +34,11 @@ class Searchable:
                     yield start, end
             start = self._low.find(folded[0], start + 1)
 
+    def has(self, value: str) -> bool:
+        """Whether a value stands in it, with any blanks between its words."""
+        words = value.split()
+        return bool(words) and any(True for _ in self.phrases(words))
+
     def numbers(self, run: str) -> Iterator[tuple[int, int]]:
         """Where the characters of `run` (see `unseparated`) follow each other, separated anyhow or not at all."""
         squeezed, places = self._squeezed

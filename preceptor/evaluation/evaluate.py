@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from preceptor.errors import PreceptorError, UsageError
 from preceptor.evaluation import VERSION
 from preceptor.evaluation.answer_cache import AnswerCache
-from preceptor.evaluation.arms import ARMS, SHOWS_EXAMPLES, ArmModel, questions
+from preceptor.evaluation.arms import ARMS, SHOWS_EXAMPLES, ArmModel, may_be_asked_anew, questions
 from preceptor.evaluation.citations import cited, unmarked
 from preceptor.evaluation.facts import Prediction, arm_facts, case_facts, comparisons
 from preceptor.evaluation.fewshot import Choice, choose
@@ -74,6 +74,10 @@ def evaluate(
     answers = AnswerCache(cache)
 
     def ask(role: str, asked: Sequence[Question], progress: Progress = on_progress) -> list[str]:
+        if not may_be_asked_anew(models, role):
+            raise PreceptorError(
+                f"{models[role].name} is at a provider, and this question is none of the cases that were approved."
+            )
         generation = GenerationSettings.of(settings, dtype)
         return [a.text for a in answer_all(models[role], asked, generation, answers, progress).answers]
 

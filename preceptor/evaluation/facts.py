@@ -45,7 +45,7 @@ class Prediction:
     @property
     def patient(self) -> str:
         """The case's patient; a case without one counts as a patient of its own."""
-        return self.case.patient_ref or f"case {self.case.example_id}"
+        return self.case.person
 
 
 def arm_facts(
@@ -179,7 +179,7 @@ def case_facts(cases: Sequence[Example]) -> dict[str, Any]:
     """Return how many cases and patients there are, and of which kinds."""
     return {
         "n_cases": len(cases),
-        "n_patients": len({case.patient_ref or case.example_id for case in cases}),
+        "n_patients": len({case.person for case in cases}),
         "cases_by_task": dict(sorted(Counter(case.task for case in cases).items())),
         "cases_by_specialty": dict(sorted(Counter(case.specialty for case in cases).items())),
         "cases_by_provenance": dict(sorted(Counter(case.provenance for case in cases).items())),

@@ -59,7 +59,7 @@ def fresh_slice(material: Material) -> dict[str, Any] | None:
         return None
     scores = {role: _scores(material, role) for role in ROLES if role in material.models}
     tasks = [case.task for case in cases]
-    patients = [case.patient_ref or f"case {case.example_id}" for case in cases]
+    patients = [case.person for case in cases]
     samples, seed = material.settings.bootstrap_samples, material.settings.seed
     gain = paired_difference(
         scores["finetuned"], scores["champion"], tasks, patients, samples=samples, seed=seed

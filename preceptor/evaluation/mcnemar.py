@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from preceptor.evaluation.proportions import sign_test
+
 
 @dataclass(frozen=True, slots=True)
 class McNemar:
@@ -24,8 +26,4 @@ def mcnemar(ours: Sequence[bool], theirs: Sequence[bool]) -> McNemar:
     pairs = list(zip(ours, theirs, strict=True))
     gained = sum(a and not b for a, b in pairs)
     lost = sum(b and not a for a, b in pairs)
-    if gained + lost == 0:
-        return McNemar(0, 0, 1.0)
-    from scipy.stats import binomtest
-
-    return McNemar(gained, lost, float(binomtest(gained, gained + lost, 0.5).pvalue))
+    return McNemar(gained, lost, sign_test(gained, lost))

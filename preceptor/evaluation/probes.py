@@ -35,7 +35,7 @@ class Material:
     """What probes work on: the cases, what retrieval may show, every arm's predictions, and the models themselves.
 
     `ask(role, questions)` has a role's model ("base", "finetuned", "champion") answer, in order; answers are kept, so
-    that what was asked once costs nothing again. `dtype` is the number format that models are loaded in.
+    that what was asked once costs nothing again. It refuses for one at a provider (`arms.may_be_asked_anew`). `dtype` is the number format that models are loaded in.
     """
 
     cases: Sequence[Example]

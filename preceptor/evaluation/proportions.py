@@ -1,10 +1,22 @@
-"""A share of independent trials, with the interval that is right however few they are."""
+"""Shares of independent trials and pairs, exact however few they are."""
 
 from __future__ import annotations
 
 from typing import Any
 
 LEVEL = 0.95
+
+
+def sign_test(more: int, fewer: int) -> float:
+    """The two-sided p-value of so many pairs of which one side had more, against as many that had fewer; 1 where there are none.
+
+    Exact: without a difference each pair falls to either side like a fair coin. Ties do not count.
+    """
+    if more + fewer == 0:
+        return 1.0
+    from scipy.stats import binomtest
+
+    return float(binomtest(more, more + fewer, 0.5).pvalue)
 
 
 def proportion(hits: int, trials: int) -> dict[str, Any]:

@@ -17,10 +17,10 @@ def drawn(cases: Iterable[Example], count: int, seed: str) -> list[Example]:
     patients, tasks = Counter[str](), Counter[str]()
     found: list[Example] = []
     while rest and len(found) < count:
-        taken = min(rest, key=lambda case: (patients[person(case)], tasks[case.task]))
+        taken = min(rest, key=lambda case: (patients[case.person], tasks[case.task]))
         rest.remove(taken)
         found.append(taken)
-        patients[person(taken)] += 1
+        patients[taken.person] += 1
         tasks[taken.task] += 1
     return found
 
@@ -29,10 +29,5 @@ def one_of_each(cases: Iterable[Example]) -> list[Example]:
     """The first case of every patient."""
     firsts: dict[str, Example] = {}
     for case in cases:
-        firsts.setdefault(person(case), case)
+        firsts.setdefault(case.person, case)
     return list(firsts.values())
-
-
-def person(case: Example) -> str:
-    """A case's patient; a case without one counts as a patient of its own."""
-    return case.patient_ref or f"case {case.example_id}"

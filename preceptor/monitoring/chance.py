@@ -12,8 +12,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-_FLOOR = 0.5  # added to each bin of both samples, as preceptor.monitoring.drift does
-
 
 def share_above(hits: float, n: int, truth: float, variance: float = 1.0) -> float:
     """Of `n` answers `hits` or more, where the truth is `truth`; `variance` is that of the estimate over that of n draws.
@@ -50,12 +48,6 @@ def index_beyond(psi: float, bins: int, n: float, m: float, bound: float, disper
         return 1.0
     unit = dispersion * (1 / n + 1 / m)
     return float(np.clip(1 - chndtr(psi / unit, bins - 1, bound / unit), 0, 1))
-
-
-def stability(was: np.ndarray, now: np.ndarray) -> float:
-    """The population stability index of two rows of counts over the same bins."""
-    p, q = (was + _FLOOR) / (was + _FLOOR).sum(), (now + _FLOOR) / (now + _FLOOR).sum()
-    return float(((p - q) * np.log(p / q)).sum())
 
 
 def dispersion_of_shares(hits: Sequence[int], sizes: Sequence[int]) -> float:

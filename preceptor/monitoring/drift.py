@@ -7,10 +7,17 @@ no change, above 0.25 a major one (Siddiqi, Credit Risk Scorecards, 2006).
 from __future__ import annotations
 
 import collections
-import math
 from collections.abc import Hashable, Sequence
 
+import numpy as np
+
 _FLOOR = 0.5  # added to each bin's count, so that an empty bin has a finite weight
+
+
+def stability(was: np.ndarray, now: np.ndarray) -> float:
+    """The index of two rows of counts over the same bins."""
+    p, q = (was + _FLOOR) / (was + _FLOOR).sum(), (now + _FLOOR) / (now + _FLOOR).sum()
+    return float(((p - q) * np.log(p / q)).sum())
 
 
 def psi(reference: Sequence[Hashable], present: Sequence[Hashable]) -> float:
@@ -23,11 +30,7 @@ def psi(reference: Sequence[Hashable], present: Sequence[Hashable]) -> float:
         raise ValueError("both samples need at least one value")
     was, now = collections.Counter(reference), collections.Counter(present)
     bins = sorted(set(was) | set(now), key=str)
-    total_was, total_now = len(reference) + _FLOOR * len(bins), len(present) + _FLOOR * len(bins)
-    value = 0.0
-    for key in bins:
-        p, q = (was[key] + _FLOOR) / total_was, (now[key] + _FLOOR) / total_now
-        value += (p - q) * math.log(p / q)
+    value = stability(np.array([was[key] for key in bins]), np.array([now[key] for key in bins]))
     # The floor weighs more in the smaller sample; equal shares must still give zero.
     exact = all(was[key] * len(present) == now[key] * len(reference) for key in bins)
     return 0.0 if exact else round(value, 4)

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from preceptor.monitoring import chance
-from preceptor.monitoring.drift import quantile_bins
+from preceptor.monitoring.drift import quantile_bins, stability
 from preceptor.monitoring.rules import Rule
 from preceptor.monitoring.windows import Day, Sample
 from preceptor.serving.traffic import BUCKETS, Served
@@ -155,7 +155,7 @@ def _shift(counts: Callable[[Sequence[Day], Sequence[Day]], tuple[np.ndarray, np
             return Reading(n, missing=NO_REFERENCE)
         bins = int(((was + present) > 0).sum())
         spread = chance.dispersion_of_counts(days)
-        seen = chance.stability(was, present)
+        seen = stability(was, present)
         usual = spread * max(0, bins - 1) * (1 / n + 1 / m)
         score = max(0.0, seen - usual)
         p = chance.index_beyond(seen, bins, n, m, rule.clear, spread)

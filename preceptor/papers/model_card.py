@@ -6,6 +6,8 @@ v0.2/schema.xsd, read 29 November 2026; draft of 22 November 2024, CC BY-ND 4.0)
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from preceptor.papers import measured
 from preceptor.papers.blocks import Block, Document, Entry, Section, Table, counted, entries, entry
 from preceptor.papers.facts import Facts
@@ -37,9 +39,7 @@ def model_card(facts: Facts) -> Document:
         sections,
     )
     found = entries(card)
-    return Document(
-        card.key, card.title, card.about, card.source, card.sections, (counted("headings", found),)
-    )
+    return replace(card, summary=(counted("headings", found),))
 
 
 def _basic(facts: Facts) -> tuple[Block, ...]:

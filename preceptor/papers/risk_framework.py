@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from preceptor.papers import measured
 from preceptor.papers.blocks import Document, Entry, Section, State, counted, entries, paragraphs
@@ -34,7 +35,7 @@ def risk_framework(facts: Facts) -> Document:
         counted("subcategories", entries(paper)),
         "Served means that what is named exists for this version; whether it is enough is for the organisation to judge.",
     )
-    return Document(paper.key, paper.title, paper.about, paper.source, paper.sections, said)
+    return replace(paper, summary=said)
 
 
 def _entry(facts: Facts, row: Row) -> Entry:

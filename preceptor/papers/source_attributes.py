@@ -8,6 +8,7 @@ final was not established. Names of attributes are the regulation's, shortened; 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import get_args
 
 from preceptor.papers import measured
@@ -52,7 +53,7 @@ def source_attributes(facts: Facts) -> Document:
         "Whether the model is such an intervention, and whether what is said suffices, is for the developer to decide. A proposed rule "
         "(HTI-5, 29 December 2025) would remove these attributes: look whether it became final.",
     )
-    return Document(paper.key, paper.title, paper.about, paper.source, paper.sections, said)
+    return replace(paper, summary=said)
 
 
 def _details(facts: Facts) -> tuple[Block, ...]:

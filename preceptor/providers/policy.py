@@ -35,7 +35,21 @@ class PolicyRefused(GateRefused):
 
 
 @dataclass(frozen=True, slots=True)
-class Sending:
+class _Signed:
+    """What a privacy officer signs, whole."""
+
+    def facts(self) -> dict[str, Any]:
+        """The same as a JSON-able mapping: counts and hashes, no text."""
+        return asdict(self)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 in hex over all of it."""
+        return digest(self.facts())
+
+
+@dataclass(frozen=True, slots=True)
+class Sending(_Signed):
     """All that is signed. `data`: data set versions by stage. `files`: what is uploaded. Besides, the `test_cases` of the
     curated version are asked of the tuned model when it is evaluated. `estimated_cost` in US dollars, None: not known."""
 
@@ -52,18 +66,9 @@ class Sending:
     estimated_tokens: int
     estimated_cost: float | None
 
-    def facts(self) -> dict[str, Any]:
-        """The same as a JSON-able mapping: counts and hashes, no text."""
-        return asdict(self)
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 in hex over all of it."""
-        return digest(self.facts())
-
 
 @dataclass(frozen=True, slots=True)
-class Writing:
+class Writing(_Signed):
     """All that is signed before a provider's model may rewrite training examples: of the curated version `curated`, so many
     `candidates`, asked with the instruction of SHA-256 `instruction`."""
 
@@ -78,15 +83,6 @@ class Writing:
     max_new_tokens: int
     estimated_tokens: int
     estimated_cost: float | None
-
-    def facts(self) -> dict[str, Any]:
-        """The same as a JSON-able mapping: counts and hashes, no text."""
-        return asdict(self)
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 in hex over all of it."""
-        return digest(self.facts())
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,12 @@ _CHARACTERS = 4  # of a token, where nobody has counted
 
 def plan(settings: Settings, curated: DatasetVersion) -> Writing:
     """Say what would be sent to `synthesis.provider`. Raises `UsageError` if it is not configured."""
+    return _plan(settings, curated.name, _sources(curated))
+
+
+def _plan(settings: Settings, curated: str, train: Sequence[Example]) -> Writing:
     name, wanted = settings.synthesis.provider, settings.synthesis
     provider = provider_named(name, settings)
-    train = _sources(curated)
     candidates = min(wanted.candidates, len(train))
     # Which of them are seeds is decided later: the mean stands for each.
     read = round(sum(_tokens(example) for example in train) * candidates / max(1, len(train)))
@@ -37,7 +40,7 @@ def plan(settings: Settings, curated: DatasetVersion) -> Writing:
         api=provider.api,
         model=provider.model,
         region=provider.region,
-        curated=curated.name,
+        curated=curated,
         candidates=candidates,
         instruction=digest(PROMPT),
         max_new_tokens=wanted.max_new_tokens,
@@ -68,18 +71,21 @@ class Writer:
     def generate(self, prompts: Sequence[str], seed: int) -> list[str]:
         """One text for each prompt."""
         if self._connection is None:
-            self._connection = self._connected(self._permit())
+            train = _sources(self._curated)
+            self._connection = self._connected(self._permit(train), train)
         return [self._ask(self._connection, prompt, seed) for prompt in prompts]
 
-    def _permit(self) -> Permit:
+    def _permit(self, train: Sequence[Example]) -> Permit:
         vault, name = self._settings.vault, self._settings.synthesis.provider
         with (
             trail.noting_refusals(self._workspace, vault, WHY, name),
             closing(open_store(self._workspace, vault)) as store,
         ):
-            return policy.permit_writing(store, self._provider, plan(self._settings, self._curated))
+            return policy.permit_writing(
+                store, self._provider, _plan(self._settings, self._curated.name, train)
+            )
 
-    def _connected(self, permit: Permit) -> Connection:
+    def _connected(self, permit: Permit, train: Sequence[Example]) -> Connection:
         connection = Connection(self._provider)
         details = {
             "provider": self._settings.synthesis.provider,
@@ -87,7 +93,7 @@ class Writer:
             "approval": permit.approval,
             "curated": permit.curated,
         }
-        documents = sorted({ref for example in _sources(self._curated) for ref in example.document_refs})
+        documents = sorted({ref for example in train for ref in example.document_refs})
         trail.note_sent(self._workspace, self._settings.vault, WHY, details, documents)
         return connection
 

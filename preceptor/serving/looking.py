@@ -16,7 +16,6 @@ from preceptor.settings import DeidSettings
 
 _log = logging.getLogger(__name__)
 _MOST_WAITING = 128  # answers, whose texts are in memory until then
-_SHORTEST = 4  # characters of a find that counts, as in evaluation
 _LONGEST_REFUSAL = 60  # words; a longer text that says so somewhere answers all the same
 
 
@@ -36,13 +35,10 @@ def leak_hits(prompt: str, answer: str, settings: DeidSettings) -> int:
     client sent it. What retrieval showed counts: it is another patient's."""
     from preceptor.deid.detection import detector_of
     from preceptor.deid.searching import Searchable
-    from preceptor.deid.spans import resolve
-    from preceptor.deid.types import DIRECT
+    from preceptor.deid.unshown import unshown
 
-    own = Searchable(prompt)
-    found = resolve(detector_of(settings).spans([answer])[0], answer)
-    values = {answer[s.start : s.end] for s in found if s.type in DIRECT and s.end - s.start >= _SHORTEST}
-    return sum(not any(True for _ in own.phrases(value.split())) for value in values if value.split())
+    spans = detector_of(settings).spans([answer])[0]
+    return len({value for _, value in unshown(answer, spans, Searchable(prompt))})
 
 
 class Looker:

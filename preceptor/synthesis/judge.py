@@ -43,11 +43,10 @@ class Judge:
 
     def told(self, seed: Example, text: str) -> Told:
         """Compare a rewritten text with the source of its seed, by the seed's answer."""
-        instruction = seed.prompt.partition("\n\n")[0]
-        without = self._loss(instruction, seed.answer)
+        without = self._loss(seed.instruction, seed.answer)
         return Told(
             without - self._loss(seed.prompt, seed.answer),
-            without - self._loss(f"{instruction}\n\n{text}", seed.answer),
+            without - self._loss(seed.told(text).prompt, seed.answer),
         )
 
     def _loss(self, prompt: str, answer: str) -> float:

@@ -196,8 +196,7 @@ class _Accepting:
 
 def _example(offer: Offer) -> Example:
     seed, text = offer.candidate.seed, offer.candidate.text
-    instruction = seed.prompt.partition("\n\n")[0]
-    prompt = f"{instruction}\n\n{text}"
+    prompt = seed.told(text).prompt
     return Example(
         example_id=f"{seed.task}-synthetic-{digest([seed.example_id, text])[:12]}",
         task=seed.task,

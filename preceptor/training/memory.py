@@ -11,8 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from preceptor.training.activations import Shape, beside
-from preceptor.training.activations import kept as kept_by_layer
+from preceptor.training import activations as layers_keep
 from preceptor.training.recipe import Method, Recipe
 
 _MOMENTS = 2  # of Adam, for each weight that learns
@@ -139,9 +138,11 @@ def estimate(
     given = (
         tokens * config.hidden_size * bytes_a_value
     )  # what a layer is given, and leaves when it is recomputed
-    shape = Shape.of(config)
+    shape = layers_keep.Shape.of(config)
     packed = recipe.batch.packing and not on_cuda
-    layer = tokens * kept_by_layer(shape, recipe.method, tokens, packed) + beside(shape, recipe.method)
+    layer = tokens * layers_keep.kept(shape, recipe.method, tokens, packed) + layers_keep.beside(
+        shape, recipe.method
+    )
     layer *= bytes_a_value
     activations = given * layers + layer if checkpointing else layer * layers
     # DeepSpeed keeps a copy in fp32 beside the moments, torch's optimizer the moments in the weights' own format.

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from preceptor.evaluation.arms import ARMS
+from preceptor.evaluation.arms import ARMS, may_be_asked_anew
 from preceptor.evaluation.benchmarks.catalogue import Benchmark, chosen, citation
 from preceptor.evaluation.benchmarks.data import load_items
 from preceptor.evaluation.benchmarks.items import Item, content
@@ -67,7 +67,7 @@ def _facts(
     skipped = []
     for role in roles:
         model = material.models[role]
-        if model.remote is not None:
+        if not may_be_asked_anew(material.models, role):
             skipped.append(
                 {"arm": role, "why": "its answers come from a provider, which is sent approved cases only"}
             )

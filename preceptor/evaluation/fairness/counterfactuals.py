@@ -11,8 +11,8 @@ from preceptor.evaluation.arms import may_be_asked_anew
 from preceptor.evaluation.fairness.swaps import Counterfactual, Lines, attributes, read_lines
 from preceptor.evaluation.metrics import primary, score
 from preceptor.evaluation.prompting import Question
-from preceptor.evaluation.proportions import proportion
-from preceptor.evaluation.sampling import drawn, person
+from preceptor.evaluation.proportions import proportion, sign_test
+from preceptor.evaluation.sampling import drawn
 from preceptor.evaluation.statistics import holm, paired_difference
 from preceptor.evaluation.substance import Agreement, agreement
 from preceptor.records import Example
@@ -110,7 +110,7 @@ def _score(case: Example, answer: str) -> float:
 
 
 def _row(answered: Sequence[Answered], settings: EvaluationSettings) -> dict[str, Any]:
-    people = [person(a.pair.one) for a in answered]
+    people = [a.pair.one.person for a in answered]
     difference = paired_difference(
         [a.other for a in answered],
         [a.one for a in answered],
@@ -137,11 +137,8 @@ def _row(answered: Sequence[Answered], settings: EvaluationSettings) -> dict[str
 def signs(differences: Sequence[float], patients: Sequence[str]) -> dict[str, Any]:
     """Count the patients whose score rises and falls, and test them by the exact sign test (Dixon & Mood 1946,
     doi 10.1080/01621459.1946.10501898): two-sided, ties left out; a patient's pairs count once, by their sum."""
-    from scipy.stats import binomtest
-
     sums: dict[str, float] = defaultdict(float)
     for difference, patient in zip(differences, patients, strict=True):
         sums[patient] += difference
     higher, lower = sum(s > 1e-12 for s in sums.values()), sum(s < -1e-12 for s in sums.values())
-    p = float(binomtest(higher, higher + lower, 0.5).pvalue) if higher + lower else 1.0
-    return {"higher": higher, "lower": lower, "p": p}
+    return {"higher": higher, "lower": lower, "p": sign_test(higher, lower)}

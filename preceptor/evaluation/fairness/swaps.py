@@ -9,17 +9,17 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict
 
 from preceptor.evaluation.metrics import primary
 from preceptor.records import Example
-from preceptor.settings import read_as
+from preceptor.settings import Pattern, read_as
 from preceptor.synthesis.variations import of_the_other_sex
 
 # From every adult band of preceptor.deid.groups into another one, and short of the ages that Safe Harbor hides.
@@ -48,18 +48,9 @@ class Lines(BaseModel):
     attribute: str
     one: str
     other: str
-    unless: str | None = None
+    unless: Pattern | None = None
     sex: Literal["male", "female"] | None = None  # only documents of this sex
     control: bool = False
-
-    @field_validator("unless")
-    @classmethod
-    def _is_a_pattern(cls, value: str | None) -> str | None:
-        try:
-            re.compile(value or "")
-        except re.error as wrong:
-            raise ValueError(f"is no regular expression: {wrong}") from None
-        return value
 
 
 class _File(BaseModel):
@@ -94,7 +85,7 @@ def read_lines(path: Path) -> tuple[Lines, ...]:
 def of_other_sex(case: Example) -> Counterfactual | None:
     """He for she in document and reference, where nothing of one sex stands in it."""
     source, answer = of_the_other_sex(case.source, case, Random(0))
-    return None if source == case.source else Counterfactual("sex", case, _told(case, source, answer))
+    return None if source == case.source else Counterfactual("sex", case, case.told(source, answer))
 
 
 def of_other_age(case: Example) -> Counterfactual | None:
@@ -111,7 +102,7 @@ def of_other_age(case: Example) -> Counterfactual | None:
         return None
     ages = (int(age), int(age) + _YEARS)
     source, answer = (_AGE.sub(str(ages[1]), text) for text in (case.source, case.answer))
-    return Counterfactual("age band", case, _told(case, source, answer), ages)
+    return Counterfactual("age band", case, case.told(source, answer), ages)
 
 
 def with_lines(case: Example, lines: Lines) -> Counterfactual | None:
@@ -121,7 +112,7 @@ def with_lines(case: Example, lines: Lines) -> Counterfactual | None:
         return None
     if lines.sex and lines.sex != _sex(source):
         return None
-    one, other = (_told(case, f"{line}\n{source}", case.answer) for line in (lines.one, lines.other))
+    one, other = (case.told(f"{line}\n{source}") for line in (lines.one, lines.other))
     return Counterfactual(lines.attribute, one, other)
 
 
@@ -139,7 +130,3 @@ def attributes(lines: Sequence[Lines]) -> dict[str, list[Callable[[Example], Cou
 def _sex(source: str) -> str | None:
     male, female = bool(_MALE.search(source)), bool(_FEMALE.search(source))
     return None if male == female else "male" if male else "female"
-
-
-def _told(case: Example, source: str, answer: str) -> Example:
-    return replace(case, prompt=f"{case.prompt.partition(chr(10) * 2)[0]}\n\n{source}", answer=answer)

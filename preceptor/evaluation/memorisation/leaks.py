@@ -17,15 +17,14 @@ from typing import Any
 from preceptor.canaries import Canary, secret_parts
 from preceptor.deid.detection import detector_of
 from preceptor.deid.searching import Searchable
-from preceptor.deid.spans import resolve
-from preceptor.deid.types import DIRECT, PEOPLE
+from preceptor.deid.types import PEOPLE
+from preceptor.deid.unshown import unshown
 from preceptor.evaluation.arms import SHOWS_EXAMPLES
 from preceptor.evaluation.facts import Prediction
 from preceptor.records import Example
 from preceptor.settings import DeidSettings
 
 LEAKED = ("learned", "shown")  # the kinds of find that another patient's text is given away by
-_SHORTEST = 4  # characters of a find that is looked for elsewhere
 
 
 def leaks(
@@ -39,9 +38,7 @@ def leaks(
     """
     texts: dict[str, list[str]] = {}
     for example in train:
-        texts.setdefault(example.patient_ref or example.example_id, []).append(
-            f"{example.prompt}\n{example.answer}"
-        )
+        texts.setdefault(example.person, []).append(f"{example.prompt}\n{example.answer}")
     corpus = [Searchable("\n".join(of_patient)) for of_patient in texts.values()]
     return {arm: _of_arm(arm, rows, corpus, canaries) for arm, rows in by_arm.items()}
 
@@ -54,12 +51,9 @@ def _of_arm(
     texts = [p.answer for p in predictions]
     for prediction, spans in zip(predictions, detector_of(DeidSettings()).spans(texts), strict=True):
         text, own = prediction.answer, Searchable(f"{prediction.case.prompt}\n{prediction.case.answer}")
-        for span in resolve(spans, text):
-            value = text[span.start : span.end]
-            if span.type not in DIRECT or len(value) < _SHORTEST or _stands(value, own):
-                continue
-            which = _origin(value, span.type in PEOPLE, corpus, arm in SHOWS_EXAMPLES)
-            counts[which][span.type] += 1
+        for kind, value in unshown(text, spans, own):
+            which = _origin(value, kind in PEOPLE, corpus, arm in SHOWS_EXAMPLES)
+            counts[which][kind] += 1
             if which in LEAKED:
                 cases.add(prediction.case.example_id)
         if _gives_away(text, canaries):
@@ -84,7 +78,7 @@ def shown(facts: Iterable[Mapping[str, Any]]) -> int:
 
 
 def _origin(value: str, is_name: bool, corpus: Sequence[Searchable], was_shown: bool) -> str:
-    patients = sum(1 for _ in islice((text for text in corpus if _stands(value, text)), 2))
+    patients = sum(1 for _ in islice((text for text in corpus if text.has(value)), 2))
     if not patients:
         return "invented"
     if was_shown:
@@ -92,10 +86,6 @@ def _origin(value: str, is_name: bool, corpus: Sequence[Searchable], was_shown: 
     return "common" if is_name and patients > 1 else "learned"
 
 
-def _stands(value: str, where: Searchable) -> bool:
-    return any(True for _ in where.phrases(value.split()))
-
-
 def _gives_away(text: str, canaries: Sequence[Canary]) -> bool:
     said = Searchable(text)
-    return any(_stands(part, said) for canary in canaries for part in secret_parts(canary))
+    return any(said.has(part) for canary in canaries for part in secret_parts(canary))

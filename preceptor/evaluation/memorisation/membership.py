@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from preceptor.evaluation.likelihood import Likelihood
+from preceptor.evaluation.proportions import proportion
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,7 +61,9 @@ def inferred(members: Group, others: Group, *, samples: int, seed: int, level: f
     drawn = drawn[~np.isnan(drawn)]  # without those in which no use case has both
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     found, tried = _found(members, others)
-    return {"auc": auc, "low": float(low), "high": float(high), **_share(found, tried)}
+    tpr = proportion(found, tried)
+    rates = {"tpr": tpr["share"], "tpr_low": tpr["low"], "tpr_high": tpr["high"]}
+    return {"auc": auc, "low": float(low), "high": float(high), **rates}
 
 
 def _pairs(members: Group, others: Group) -> tuple[np.ndarray, np.ndarray]:
@@ -98,10 +101,3 @@ def _found(members: Group, others: Group) -> tuple[int, int]:
     inside = [s - means[t] for s, t in zip(members.scores, members.tasks, strict=True) if t in means]
     threshold = outside[int(FALSE_POSITIVES * len(outside))]
     return sum(s > threshold for s in inside), len(inside)
-
-
-def _share(found: int, tried: int) -> dict[str, float]:
-    from scipy.stats import binomtest
-
-    interval = binomtest(found, tried).proportion_ci(0.95, method="exact")
-    return {"tpr": found / tried, "tpr_low": float(interval.low), "tpr_high": float(interval.high)}

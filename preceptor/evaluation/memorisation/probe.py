@@ -136,7 +136,7 @@ class _Attacks:
         facts["membership"] = {
             "members": n,
             "others": len(others),
-            "patients": len({_person(e) for e in texts}),
+            "patients": len({e.person for e in texts}),
             "attacks": {attack: self._inferred(attack, members, others, found) for attack in ATTACKS},
         }
         facts["gate"]["membership_auc_low"] = max(a["low"] for a in facts["membership"]["attacks"].values())
@@ -156,10 +156,10 @@ class _Attacks:
         ):
             if (place := reproduced(ours, wanted)) is not None:
                 before = self._said((*item.context, *item.target[: place.start]))
-                stretches.append(Stretch(self._said(item.target[place]), before, _person(example)))
+                stretches.append(Stretch(self._said(item.target[place]), before, example.person))
                 by_base.append(reproduced(theirs, wanted) is not None)
         return attributed(
-            stretches, by_base, ((_person(e), f"{e.prompt}\n{e.answer}") for e in self.material.train)
+            stretches, by_base, ((e.person, f"{e.prompt}\n{e.answer}") for e in self.material.train)
         )
 
     def _said(self, ids: Sequence[int]) -> str:
@@ -226,8 +226,4 @@ def matched(
 
 
 def _group(examples: Sequence[Example], scores: Sequence[float]) -> Group:
-    return Group(scores, [e.task for e in examples], [_person(e) for e in examples])
-
-
-def _person(example: Example) -> str:
-    return example.patient_ref or example.example_id
+    return Group(scores, [e.task for e in examples], [e.person for e in examples])

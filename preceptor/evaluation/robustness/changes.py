@@ -42,9 +42,9 @@ CHANGES: dict[str, _Change] = {
 
 def changed_prompt(case: Example, change: str, seed: int) -> str | None:
     """The case's prompt with its document changed, the same for the same seed; None where there is nothing to change."""
-    instruction, _, source = case.prompt.partition("\n\n")
+    source = case.source
     for draw in range(_DRAWS):
         text = CHANGES[change](source, case, Random(f"{seed} {change} {case.example_id} {draw}"))
         if text != source:
-            return f"{instruction}\n\n{text}"
+            return case.told(text).prompt
     return None

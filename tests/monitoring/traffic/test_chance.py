@@ -16,8 +16,8 @@ from preceptor.monitoring.chance import (
     index_beyond,
     mean_beyond,
     share_above,
-    stability,
 )
+from preceptor.monitoring.drift import stability
 
 
 def test_shares_are_the_tail_of_the_binomial_distribution():
