@@ -59,9 +59,8 @@ class Detector:
     def _patterns(self, text: str) -> list[Span]:
         return [
             Span(start, end, rule.type, rule.score, self._sources[rule])
-            for rule in self._gate.open_for(text)
+            for rule, start, end in self._gate.places(text)
             if rule.score >= self._threshold
-            for start, end in rule.places(text)
         ]
 
     def _said(self, text: str) -> list[Span]:

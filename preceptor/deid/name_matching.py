@@ -39,6 +39,7 @@ _INSIDE = regex.compile(r"[\p{Ll},;\d)] $")
 _ALONE = regex.compile(r"(?:'s|’s)?(?:\s*[.,;:!?)]|\s+\p{Ll})")
 _SPELLED = regex.compile(r"(?<![\p{L}\d])(?:\p{L}[- ]){2,}\p{L}(?![\p{L}\d])")
 _SCANNED = regex.compile(r"(?=[\d|]*\p{L})(?=\p{L}*[\d|])[\p{L}\d|]{4,}")
+_DIMINUTIVE = regex.compile(r"(?:ie|ey|i|y)$")
 _MONTHS = frozenset({"may", "june", "april", "august"})
 _LOOKS_LIKE = str.maketrans("015|i8", "olsllb")
 _SHORTEST = 3  # letters of a short form
@@ -147,7 +148,7 @@ class NameFinder:
 
     def _short_form(self, low: str) -> str | None:
         """`Luz` for Luzviminda, `Yesi` for Yesenia, `Kenzie` for Mackenzie."""
-        stem = regex.sub(r"(?:ie|ey|i|y)$", "", low)
+        stem = _DIMINUTIVE.sub("", low)
         return next(
             (
                 kind

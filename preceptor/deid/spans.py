@@ -13,6 +13,9 @@ from preceptor.records import Span
 TAGGER = "tagger"  # the source of the network's spans
 RECORD = "record."  # what those of the patient's record begin with
 _CERTAIN = 0.8
+_BY_PLACE = PEOPLE | PLACES  # a name's form says little
+_A_WORD = regex.compile(r"[\p{L}\d]{3}")
+_A_LETTER = regex.compile(r"[\p{L}\d]")
 _EDGE = " \t\r\n.,;:()[]{}<>\"'“”‘’*_|/-=–—"
 
 
@@ -31,7 +34,7 @@ def trimmed(span: Span, text: str) -> Span | None:
 
 def _has_form(span: Span) -> bool:
     """Whether a rule or the record knows it by its form: then that says best where it ends and what it is."""
-    return span.source != TAGGER and span.score >= _CERTAIN and span.type not in PEOPLE | PLACES
+    return span.source != TAGGER and span.score >= _CERTAIN and span.type not in _BY_PLACE
 
 
 def resolve(spans: Iterable[Span], text: str) -> list[Span]:
@@ -60,10 +63,7 @@ def resolve(spans: Iterable[Span], text: str) -> list[Span]:
                 continue
         for a, b in pieces:
             piece = trimmed(Span(a, b, span.type, span.score, span.source), text)
-            if piece and (
-                (a, b) == (span.start, span.end)
-                or regex.search(r"[\p{L}\d]{3}", text[piece.start : piece.end])
-            ):
+            if piece and ((a, b) == (span.start, span.end) or _A_WORD.search(text, piece.start, piece.end)):
                 kept.append(piece)
     recorded = [s for s in clean if s.source.startswith(RECORD) and s.type in PEOPLE]
     return sorted((_as_recorded(s, recorded, text) for s in kept), key=lambda s: s.start)
@@ -80,7 +80,7 @@ def _as_recorded(span: Span, recorded: list[Span], text: str) -> Span:
     pieces = [(span.start, span.end)]
     for one in inside:
         pieces = [p for a, b in pieces for p in _minus(a, b, one)]
-    if any(regex.search(r"[\p{L}\d]", text[a:b]) for a, b in pieces):
+    if any(_A_LETTER.search(text, a, b) for a, b in pieces):
         return span
     return replace(span, type=types.pop())
 

@@ -9,6 +9,7 @@ end, a shape, what the lexicons say of it and the vectors of its kind (meanings.
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Sequence
 from functools import lru_cache
@@ -42,6 +43,7 @@ VECTOR_COLUMNS = (
 )  # rows of the word vectors: of the word in lower case, and with a capital
 COLUMNS = (*TABLES, *VECTOR_COLUMNS)
 
+_LONG_RUN = re.compile(r"(.)\1{2,}", re.S)
 _LAYOUT = COLUMNS.index("layout")
 _OF_WORD = [n for n in range(len(COLUMNS)) if n != _LAYOUT]
 Rows = npt.NDArray[np.int32]  # (tokens, columns)
@@ -78,8 +80,7 @@ def shape(word: str) -> str:
     if word.isdigit():
         return "0" * min(len(word), 12)
     kinds = "".join("X" if c.isupper() else "x" if c.isalpha() else "0" if c.isdigit() else c for c in word)
-    short = [c for n, c in enumerate(kinds) if kinds[max(0, n - 2) : n] != c * 2]
-    return "".join(short)[:10] + ("." if len(word) == 1 and word.isalpha() else "")
+    return _LONG_RUN.sub(r"\1\1", kinds)[:10] + ("." if len(word) == 1 and word.isalpha() else "")
 
 
 def lexicon_class(plain: str) -> str:

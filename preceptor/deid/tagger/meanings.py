@@ -8,6 +8,7 @@ for 244,000 words, here with 64 principal components of 300; meanings_build.py m
 from __future__ import annotations
 
 import zlib
+from bisect import bisect_left
 from functools import cache
 from pathlib import Path
 
@@ -19,20 +20,21 @@ SCALE = 32.0  # the file holds whole numbers, this many to one
 
 
 @cache
-def _table() -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint16]]:
-    """Sorted hashes of folded words, and for each its rows in lower case and with a capital."""
+def _table() -> tuple[memoryview, npt.NDArray[np.uint16]]:
+    """Sorted hashes of folded words (bisection of a memoryview is several times as fast as NumPy's of one value), and for
+    each its rows in lower case and with a capital."""
     with np.load(FILE) as file:
-        return file["keys"], file["rows"]
+        return memoryview(file["keys"]), file["rows"]
 
 
 def meaning_rows(plain: str) -> tuple[int, int]:
     """The rows of `vectors` for a folded word, in lower case and with a capital; 0 for a word that has none."""
     keys, rows = _table()
-    key = np.uint32(zlib.crc32(plain.encode()))  # of the same type, or the search converts the whole table
-    at = int(np.searchsorted(keys, key))
+    key = zlib.crc32(plain.encode())
+    at = bisect_left(keys, key)
     if at == len(keys) or keys[at] != key:
         return 0, 0
-    lower, capital = (int(row) for row in rows[at])
+    lower, capital = rows[at].tolist()
     return lower, capital or lower
 
 
