@@ -44,7 +44,7 @@ COLUMNS = (
 # As preceptor/curation/balance.py counts them.
 GROUPS = ("specialty", "note type", "age band", "sex", "language", "site", "author", "year")
 BUNDLED_CORPUS = "examples/corpus/documents"
-ARMS = ("base", "fewshot", "rag", "finetuned", "finetuned+rag", "champion")
+ARMS = ("base", "fewshot", "rag", "finetuned", "finetuned+rag", "champion", "endpoint")
 
 T = TypeVar("T")
 
@@ -459,7 +459,10 @@ class CounterfactualSettings(_Section):
 
 
 class EvaluationSettings(_Section):
-    arms: tuple[str, ...] = ARMS
+    arms: tuple[str, ...] = tuple(arm for arm in ARMS if arm != "endpoint")
+    endpoint: str = (
+        ""  # a name of `providers`: its model answers in the arm `endpoint`; docs/evaluation-arms.md
+    )
     max_cases: int = 0  # 0: all of the test split; else the first by case id
     batch_size: int = 8
     max_new_tokens: int = 160
@@ -493,6 +496,12 @@ class EvaluationSettings(_Section):
     relevant_difference: float = Field(default=0.03, gt=0, le=1)  # of scores; the least that would matter
     fresh_cases: int = Field(default=40, ge=0)  # of batches that came after the champion's data; 0: none
     regression_set: str = ""  # a JSONL file, or a folder of them; docs/evaluation-gates.md
+
+    @model_validator(mode="after")
+    def _names_its_endpoint(self) -> EvaluationSettings:
+        if ("endpoint" in self.arms) != bool(self.endpoint):
+            raise ValueError("the arm endpoint and endpoint: NAME go together")
+        return self
 
 
 class Limit(_Section):

@@ -99,7 +99,8 @@ def evaluate(
         models, _ = _models(refs, ours, given, own_cases=True)
         return evaluate_benchmarks.run_alone(ours, chosen, models, STAGE, as_json)
     asked = read_cases(cases, given.curation.tasks) if cases else None
-    models, curated = _models(refs, ours, given, own_cases=asked is not None)
+    wanted = chosen.arms if chosen.endpoint else ()
+    models, curated = _models(refs, ours, given, own_cases=asked is not None, arms=wanted)
     version = make_version(
         ours.reports,
         STAGE,
@@ -206,13 +207,13 @@ def _wrong(row: Any, known: set[str], tasks: Sequence[str]) -> str | None:
 
 
 def _models(
-    refs: Sequence[str], ours: Workspace, given: Settings, own_cases: bool
+    refs: Sequence[str], ours: Workspace, given: Settings, own_cases: bool, arms: Sequence[str] = ()
 ) -> tuple[dict[str, ArmModel], DatasetVersion | None]:
     """Return the model of each role, and the data set whose test split none of them was trained on."""
     from preceptor.evaluation.arms import ArmModel
     from preceptor.evaluation.stage import tuned
     from preceptor.models import resolve
-    from preceptor.providers.answers import AnswersOf
+    from preceptor.providers.answers import AnswersOf, endpoint_model
     from preceptor.release.registry import tracking_of
     from preceptor.release.stage import champion_model
     from preceptor.versions import latest, load
@@ -245,6 +246,8 @@ def _models(
         models["champion"] = tuned(
             f"champion {champion.info.ref}", champion.path, champion.base, champion.info.digest, answers
         )
+    if "endpoint" in arms:
+        models["endpoint"] = endpoint_model(ours, given, base, None if own_cases else curated)
     return models, curated
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from preceptor.cli._common import columns, emit, json_option, settings, workspace
 
 if TYPE_CHECKING:
-    from preceptor.providers.policy import Sending, Writing
+    from preceptor.providers.policy import Answering, Sending, Writing
     from preceptor.settings import Settings
+    from preceptor.versions import DatasetVersion
 
 
 @click.group()
@@ -23,14 +25,14 @@ def providers() -> None:
 @json_option
 def list_(as_json: bool) -> None:
     """Show the configured providers, and what stands against sending de-identified text there."""
-    from preceptor.providers.policy import approvals, terms_broken
+    from preceptor.providers.policy import Purpose, approvals, terms_broken
     from preceptor.release.store import open_store
 
     given = settings()
     found: list[dict[str, Any]] = []
     with closing(open_store(workspace(), given.vault)) as store:
         for name, provider in given.providers.items():
-            signed = [*approvals(store, name), *approvals(store, name, of_writing=True)]
+            signed = [e for purpose in get_args(Purpose) for e in approvals(store, name, purpose)]
             found.append(
                 {
                     "name": name,
@@ -60,29 +62,28 @@ def list_(as_json: bool) -> None:
 @click.option(
     "--for",
     "purpose",
-    type=click.Choice(["training", "synthesis"]),
+    type=click.Choice(["training", "synthesis", "evaluation"]),
     default="training",
     show_default=True,
-    help="What is sent for: to be trained on and evaluated, or to be rewritten.",
+    help="What is sent for: to be trained on and evaluated, to be rewritten, or to be answered by the model as it is.",
 )
 @json_option
 def approve(name: str, as_user: str, password_stdin: bool, reason: str, purpose: str, as_json: bool) -> None:
-    """Sign that the newest data may be sent to NAME, at the cost that is estimated: for one job of training and its evaluation, or
-    for synthesis."""
+    """Sign that the newest data may be sent to NAME, at the cost that is estimated: for one job of training and its evaluation,
+    for synthesis, or for the arm `endpoint` of the evaluation."""
     from preceptor.cli.users import read_password
     from preceptor.providers import policy
     from preceptor.release.store import open_store
 
     given = settings()
-    sending = _writing(given, name) if purpose == "synthesis" else _training(given, name)
+    make, table, then = _PURPOSES[purpose]
+    sending = make(given, name)
     policy.require_terms(name, policy.provider_named(name, given))
     password = read_password(password_stdin, confirm=False)
     with closing(open_store(workspace(), given.vault)) as store:
         event = policy.approve(store, sending, as_user=as_user, password=password, reason=reason)
     facts = {"event": event.id, "by": event.actor, "at": event.at, **event.payload}
-    then = "preceptor run" if purpose == "synthesis" else f"preceptor train --provider {name}"
-    table = writing_table if purpose == "synthesis" else sending_table
-    said = f"{event.actor} approved this (event {event.id}). Next: {then}"
+    said = f"{event.actor} approved this (event {event.id}). Next: preceptor {then.format(name=name)}"
     emit(facts, as_json, lambda: f"{table(sending.facts())}\n\n{said}")
 
 
@@ -93,22 +94,40 @@ def _training(given: Settings, name: str) -> Sending:
 
 
 def _writing(given: Settings, name: str) -> Writing:
-    from preceptor.consent import require_usable
     from preceptor.errors import UsageError
     from preceptor.providers.writing import plan
-    from preceptor.quality import require
-    from preceptor.versions import newest
 
     if given.synthesis.provider != name:
         raise UsageError(
             f"synthesis.provider is {given.synthesis.provider or 'not set'}: set synthesis.generator to provider and "
             f"synthesis.provider to {name} first, since what is signed is what these settings would send."
         )
+    return plan(given, _curated(given))
+
+
+def _answering(given: Settings, name: str) -> Answering:
+    from preceptor.errors import UsageError
+    from preceptor.providers.answers import plan
+
+    if given.evaluation.endpoint != name:
+        raise UsageError(
+            f"evaluation.endpoint is {given.evaluation.endpoint or 'not set'}: set it to {name} and add endpoint to "
+            "evaluation.arms first, since what is signed is what these settings would send."
+        )
+    return plan(given, _curated(given))
+
+
+def _curated(given: Settings) -> DatasetVersion:
+    """The newest curated version, if it may be used."""
+    from preceptor.consent import require_usable
+    from preceptor.quality import require
+    from preceptor.versions import newest
+
     data = workspace().data
     curated = newest(data, "curated")
     require(data, "curated_examples", curated.name)
     require_usable(workspace(), given.intake, [curated], "Sending to a provider")
-    return plan(given, curated)
+    return curated
 
 
 @providers.command()
@@ -202,6 +221,29 @@ def writing_table(found: dict[str, Any]) -> str:
             f"instruction {found['instruction'][:12]}, about {found['estimated_tokens']:,} tokens: {said(found['estimated_cost'])}",
         ]
     )
+
+
+def answering_table(found: dict[str, Any]) -> str:
+    """What would be asked, for people: counts only."""
+    from preceptor.providers.cost import said
+
+    return "\n".join(
+        [
+            f"{found['provider']}: {found['model']} at {found['endpoint']} ({found['region']})",
+            f"{found['cases']:,} test cases of curated/{found['curated']}, each answered in at most {found['max_new_tokens']:,} tokens",
+            f"about {found['estimated_tokens']:,} tokens: {said(found['estimated_cost'])}",
+        ]
+    )
+
+
+# What would be sent for a purpose, how it is shown, and what comes next.
+_PURPOSES: dict[
+    str, tuple[Callable[[Settings, str], Sending | Writing | Answering], Callable[..., str], str]
+] = {
+    "training": (_training, sending_table, "train --provider {name}"),
+    "synthesis": (_writing, writing_table, "run"),
+    "evaluation": (_answering, answering_table, "evaluate"),
+}
 
 
 def _price(name: str, given: Any, price_of: Any) -> Any:

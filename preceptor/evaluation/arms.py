@@ -23,6 +23,7 @@ ARMS = {
     "finetuned": ("finetuned", "Fine-tuned model"),
     "finetuned+rag": ("finetuned", "Fine-tuned model with retrieval"),
     "champion": ("champion", "Model in use now"),
+    "endpoint": ("endpoint", "Model at an endpoint"),
 }
 
 SHOWS_EXAMPLES = frozenset({"fewshot", "rag", "finetuned+rag"})

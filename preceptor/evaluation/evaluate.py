@@ -56,7 +56,7 @@ def evaluate(
     brief.
 
     `dataset` is a version folder with examples.parquet; `cases`, if given, stand in for its test split, and `dataset`
-    may be None then. `models` has `base`, `finetuned` and `champion`, as far as there are any. An arm without its
+    may be None then. `models` has `base`, `finetuned`, `champion` and `endpoint`, as far as there are any. An arm without its
     model, or without training examples to show, is skipped with a note. Writes predictions.parquet (amber),
     report.json and report.html (amber: shows cases) into `out`. Finished answers are kept in `cache`; after a kill,
     the same call goes on where it stopped. `fresh` are held-out cases of batches that came after the champion's data.
@@ -176,6 +176,7 @@ def _available(
         "base": "no base model was given",
         "finetuned": "no fine-tuned model was given",
         "champion": "there is no champion yet",
+        "endpoint": "evaluation.endpoint names none",
     }
     for arm in wanted:
         if arm not in ARMS:

@@ -15,7 +15,7 @@ from preceptor.evaluation.inputs import files_read
 from preceptor.evaluation.remote import Remote
 from preceptor.models import ResolvedModel
 from preceptor.progress import Progress, silent
-from preceptor.providers.answers import AnswersOf
+from preceptor.providers.answers import AnswersOf, endpoint_model
 from preceptor.providers.stage import PROVIDER
 from preceptor.quality import require
 from preceptor.settings import Settings, Workspace
@@ -64,6 +64,8 @@ def evaluate_newest(
             f"champion {champion.info.ref}", champion.path, champion.base, champion.info.digest, answers
         )
 
+    if settings.evaluation.endpoint:
+        models["endpoint"] = endpoint_model(workspace, settings, base, curated)
     champions = champion.info.data.get("curated") if champion is not None else None
     files = files_read(settings.evaluation)
 
@@ -93,6 +95,7 @@ def evaluate_newest(
             "model": model.name,
             "base": base.digest,
             "champion": champion.info.ref if champion else "none",
+            **({"endpoint": models["endpoint"].digest} if "endpoint" in models else {}),
             "policy": policy,
             **files,
         },

@@ -2,7 +2,7 @@
 
 from preceptor.planning.decision import Decision, decide
 from preceptor.planning.plan import Plan
-from preceptor.planning.prices import FineTuning, Prices, gpu_named, load_prices
+from preceptor.planning.prices import FineTuning, Prices, TokenPrice, gpu_named, load_prices
 from preceptor.planning.report import document
 from preceptor.planning.search import Question, Sized
 from preceptor.planning.speed import MFU
@@ -17,6 +17,7 @@ __all__ = [
     "Question",
     "Sized",
     "Subject",
+    "TokenPrice",
     "decide",
     "document",
     "find_subject",

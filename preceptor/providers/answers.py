@@ -1,4 +1,5 @@
-"""Answers of a fine-tuned model at its provider, over chat completions, behind the same policy as the training."""
+"""Answers of a model at a provider, over chat completions: of one that was fine-tuned there, behind the same policy as the
+training, or of the provider's own, as an arm of its own to compare with."""
 
 from __future__ import annotations
 
@@ -11,17 +12,21 @@ from typing import Any
 
 from preceptor.errors import UsageError
 from preceptor.evaluation.answer_cache import Answer
-from preceptor.planning import load_prices
+from preceptor.evaluation.arms import ArmModel
+from preceptor.models import ResolvedModel
+from preceptor.planning import FineTuning, TokenPrice, load_prices
 from preceptor.providers import policy, trail
 from preceptor.providers.connection import Connection, ProviderFailed
-from preceptor.providers.cost import answering_cost, price_of
-from preceptor.providers.policy import PolicyRefused, provider_named
+from preceptor.providers.cost import answering_cost, price_as_it_is, price_of
+from preceptor.providers.policy import Answering, PolicyRefused, provider_named
 from preceptor.providers.stage import PROVIDER
 from preceptor.release.store import open_store
 from preceptor.settings import ProviderSettings, Settings, VaultSettings, Workspace
 from preceptor.tables import EXAMPLES, read_examples
+from preceptor.versions import DatasetVersion, digest
 
 _WHY = "evaluation of a provider's model"
+_CHARACTERS = 4  # of a token, where nobody has counted
 
 
 class AnswersOf:
@@ -53,11 +58,66 @@ class AnswersOf:
             closing(open_store(self._workspace, vault)) as store,
         ):
             permit = policy.permit_answers(store, name, provider, self._curated)
-        return ChatAnswers(self._workspace, vault, name, provider, told["fine_tuned_model"], permit)
+        price = price_of(load_prices(), provider)
+        return ChatAnswers(self._workspace, vault, name, provider, told["fine_tuned_model"], permit, price)
+
+
+def plan(settings: Settings, curated: DatasetVersion) -> Answering:
+    """Say what the arm `endpoint` would send. Raises `UsageError` where no provider is named, or one that is not configured."""
+    name, wanted = settings.evaluation.endpoint, settings.evaluation
+    provider = provider_named(name, settings)
+    cases = [e for e in read_examples(curated.path / EXAMPLES) if e.split == "test"]
+    cases = sorted(cases, key=lambda e: e.example_id)[: wanted.max_cases or None]
+    read = sum(e.prompt_tokens or len(e.prompt) // _CHARACTERS for e in cases)
+    written = len(cases) * wanted.max_new_tokens
+    return Answering(
+        provider=name,
+        endpoint=provider.base_url,
+        api=provider.api,
+        model=provider.deployment or provider.model,
+        region=provider.region,
+        curated=curated.name,
+        cases=len(cases),
+        max_new_tokens=wanted.max_new_tokens,
+        estimated_tokens=read + written,
+        estimated_cost=answering_cost(read, written, price_as_it_is(load_prices(), provider)),
+    )
+
+
+def endpoint_model(
+    workspace: Workspace, settings: Settings, base: ResolvedModel, curated: DatasetVersion | None
+) -> ArmModel:
+    """The model of the arm `endpoint`: the provider's own, as it is; `base` only measures what it is asked.
+
+    Its digest names endpoint and model: the provider may change what answers under one name, and answers that are kept are
+    not asked again. Raises `PolicyRefused` where nobody has approved sending the test cases, and for cases of a file
+    (`curated` None) always.
+    """
+    name, vault = settings.evaluation.endpoint, settings.vault
+    provider = provider_named(name, settings)
+    with (
+        trail.noting_refusals(workspace, vault, _WHY, name),
+        closing(open_store(workspace, vault)) as store,
+    ):
+        policy.require_terms(name, provider)
+        if curated is None:
+            raise policy.not_of_a_file(provider)
+        permit = policy.permit_answering(store, provider, plan(settings, curated))
+    model = provider.deployment or provider.model
+    price = price_as_it_is(load_prices(), provider)
+    answers = ChatAnswers(workspace, vault, name, provider, model, permit, price, splits=("test",))
+    return ArmModel(
+        f"{model} at {name}",
+        base.path,
+        None,
+        digest([base.digest, provider.base_url, provider.api, model]),
+        answers,
+    )
 
 
 class ChatAnswers:
-    """Asks one model, one question at a time, at temperature 0. What is sent is noted in the audit log before the first."""
+    """Asks one model, one question at a time, at temperature 0. What is sent is noted in the audit log before the first, as
+    made from the documents of these `splits` of the data: an arm with retrieval shows training examples."""
 
     def __init__(
         self,
@@ -67,7 +127,10 @@ class ChatAnswers:
         provider: ProviderSettings,
         model: str,
         permit: policy.Permit,
+        price: FineTuning | TokenPrice | None,
+        splits: Sequence[str] = ("test", "train"),
     ) -> None:
+        self._price, self._splits = price, splits
         self._workspace, self._vault, self._name = workspace, vault, name
         self._provider, self._model, self._permit = provider, model, permit
         self._connection: Connection | None = None
@@ -79,7 +142,7 @@ class ChatAnswers:
 
     def cost(self, prompt_tokens: int, new_tokens: int) -> float | None:
         """US dollars by the price list; None where it has no price."""
-        return answering_cost(prompt_tokens, new_tokens, price_of(load_prices(), self._provider))
+        return answering_cost(prompt_tokens, new_tokens, self._price)
 
     def answer(self, messages: Sequence[Mapping[str, str]], max_new_tokens: int) -> Answer:
         """Raises `UsageError` without a key, `ProviderFailed` without a usable answer."""
@@ -118,9 +181,7 @@ class ChatAnswers:
             )
         connection = Connection(self._provider)
         folder = self._workspace.data / "curated" / self._permit.curated
-        cases = [
-            example for example in read_examples(folder / EXAMPLES) if example.split in ("test", "train")
-        ]
+        cases = [e for e in read_examples(folder / EXAMPLES) if e.split in self._splits]
         details = {
             "provider": self._name,
             "endpoint": self.where,

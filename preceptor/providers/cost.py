@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-from preceptor.planning import FineTuning, Prices
+from preceptor.planning import FineTuning, Prices, TokenPrice
 from preceptor.settings import ProviderSettings
 
 _MILLION = 1_000_000
+_SNAPSHOT = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,15 @@ def price_of(prices: Prices, settings: ProviderSettings) -> FineTuning | None:
     )
 
 
+def price_as_it_is(prices: Prices, settings: ProviderSettings) -> TokenPrice | None:
+    """The price of the provider's model when nothing was tuned; a date at the end of its name is a snapshot of the same."""
+    model = _SNAPSHOT.sub("", settings.model)
+    return next(
+        (p for p in prices.api if p.provider == settings.price_list and p.model in (settings.model, model)),
+        None,
+    )
+
+
 def training_cost(trained_tokens: int | None, price: FineTuning | None) -> Cost:
     """The cost of training so many tokens: every example counts once for each epoch."""
     rate = price.training if price else None
@@ -46,8 +57,10 @@ def training_cost(trained_tokens: int | None, price: FineTuning | None) -> Cost:
     )
 
 
-def answering_cost(prompt_tokens: int, new_tokens: int, price: FineTuning | None) -> float | None:
-    """US dollars for asking the tuned model; None where the price is not known."""
+def answering_cost(
+    prompt_tokens: int, new_tokens: int, price: FineTuning | TokenPrice | None
+) -> float | None:
+    """US dollars for asking a model; None where the price is not known."""
     if price is None or price.input is None or price.output is None:
         return None
     return round((prompt_tokens * price.input + new_tokens * price.output) / _MILLION, 6)

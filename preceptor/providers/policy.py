@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from preceptor.errors import GateRefused, UsageError
@@ -24,6 +24,9 @@ from preceptor.versions import digest
 
 APPROVED = "provider_approved"
 MAY_APPROVE = frozenset({"privacy"})
+# What data are sent for: to be trained on (and the test cases to be answered by what was trained), to be rewritten, or only
+# the test cases to be answered by the provider's own model.
+Purpose = Literal["training", "synthesis", "evaluation"]
 
 
 class PolicyRefused(GateRefused):
@@ -80,6 +83,22 @@ class Writing(_Signed):
     curated: str
     candidates: int
     instruction: str
+    max_new_tokens: int
+    estimated_tokens: int
+    estimated_cost: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answering(_Signed):
+    """All that is signed before a provider's model, as it is, may be asked the first `cases` test cases of `curated`."""
+
+    provider: str
+    endpoint: str
+    api: str
+    model: str
+    region: str
+    curated: str
+    cases: int
     max_new_tokens: int
     estimated_tokens: int
     estimated_cost: float | None
@@ -163,24 +182,29 @@ def require_terms(name: str, provider: ProviderSettings, today: date | None = No
         raise refusal
 
 
-def approve(store: Store, sending: Sending | Writing, *, as_user: str, password: str, reason: str) -> Event:
+def approve(
+    store: Store, sending: Sending | Writing | Answering, *, as_user: str, password: str, reason: str
+) -> Event:
     """Sign that exactly this may be sent; for training one signature is for one job. Return the event.
 
     Raises `UsageError` without a reason, `NotAuthenticated`, and `GateRefused` for another role than privacy.
     """
     signer = entitled(store, as_user, password, MAY_APPROVE, "approve sending data to a provider", reason)
     payload = sending.facts() | {"sent": sending.digest, "role": signer.role, "reason": reason.strip()}
-    subject = _subject(sending.provider, isinstance(sending, Writing))
+    subject = _subject(sending.provider, _PURPOSES[type(sending)])
     return store.append(APPROVED, subject, signer.name, payload, signer.sign)
 
 
-def approvals(store: Store, name: str, *, of_writing: bool = False) -> list[Event]:
-    """Approvals for a provider, to train and evaluate or else to write, whose signatures hold and whose signers were privacy officers. Raises `RecordBroken`."""
+def approvals(store: Store, name: str, purpose: Purpose = "training") -> list[Event]:
+    """Approvals for a provider and a purpose whose signatures hold and whose signers were privacy officers.
+
+    Raises `RecordBroken`.
+    """
     store.require_intact()
     known = store.people()
     return [
         event
-        for event in store.events(subject=_subject(name, of_writing), kinds=(APPROVED,))
+        for event in store.events(subject=_subject(name, purpose), kinds=(APPROVED,))
         if (person := known.get(event.actor)) is not None
         and person.may_sign(event, MAY_APPROVE)
         and signature_holds(event, person.public_key)
@@ -222,11 +246,7 @@ def permit_answers(store: Store, name: str, provider: ProviderSettings, curated:
     """
     require_terms(name, provider)
     if curated is None:
-        raise PolicyRefused(
-            "cases-not-approved",
-            f"Nothing was sent to {provider.base_url}: what is approved are the test cases of a curated version, not cases of "
-            "a file (rule cases-not-approved). Evaluate without --cases, or leave the arms of this model out with --arm.",
-        )
+        raise not_of_a_file(provider)
     for event in reversed(approvals(store, name)):
         if event.payload["endpoint"] == provider.base_url and event.payload["data"]["curated"] == curated:
             return Permit(provider.base_url, event.id, curated=curated)
@@ -237,11 +257,20 @@ def permit_answers(store: Store, name: str, provider: ProviderSettings, curated:
     )
 
 
+def not_of_a_file(provider: ProviderSettings) -> PolicyRefused:
+    """The refusal of cases that nobody can have approved."""
+    return PolicyRefused(
+        "cases-not-approved",
+        f"Nothing was sent to {provider.base_url}: what is approved are the test cases of a curated version, not cases of "
+        "a file (rule cases-not-approved). Evaluate without --cases, or leave the arms of this model out with --arm.",
+    )
+
+
 def permit_writing(store: Store, provider: ProviderSettings, writing: Writing) -> Permit:
     """The permit to have the provider's model rewrite what `writing` says. Raises `PolicyRefused`."""
     name = writing.provider
     require_terms(name, provider)
-    for event in reversed(approvals(store, name, of_writing=True)):
+    for event in reversed(approvals(store, name, "synthesis")):
         if event.payload["sent"] == writing.digest:
             return Permit(provider.base_url, event.id, curated=writing.curated)
     raise PolicyRefused(
@@ -249,6 +278,21 @@ def permit_writing(store: Store, provider: ProviderSettings, writing: Writing) -
         f"Nothing was sent to {provider.base_url}: no privacy officer has approved that it rewrites {writing.candidates} examples "
         f"of curated/{writing.curated} (rule writing-not-approved). 'preceptor providers approve {name} --for synthesis --as USER "
         "--reason TEXT' shows what would be sent, and signs.",
+    )
+
+
+def permit_answering(store: Store, provider: ProviderSettings, answering: Answering) -> Permit:
+    """The permit to ask the provider's own model what `answering` says. Raises `PolicyRefused`."""
+    name = answering.provider
+    require_terms(name, provider)
+    for event in reversed(approvals(store, name, "evaluation")):
+        if event.payload["sent"] == answering.digest:
+            return Permit(provider.base_url, event.id, curated=answering.curated)
+    raise PolicyRefused(
+        "answering-not-approved",
+        f"Nothing was sent to {provider.base_url}: no privacy officer has approved that it is asked {answering.cases} test cases "
+        f"of curated/{answering.curated} (rule answering-not-approved). 'preceptor providers approve {name} --for evaluation --as "
+        "USER --reason TEXT' shows what would be sent, and signs; or leave the arm endpoint out.",
     )
 
 
@@ -261,5 +305,12 @@ def is_loopback(url: str) -> bool:
         return False
 
 
-def _subject(name: str, of_writing: bool) -> str:
-    return f"provider/{name}/synthesis" if of_writing else f"provider/{name}"
+_PURPOSES: dict[type[_Signed], Purpose] = {
+    Sending: "training",
+    Writing: "synthesis",
+    Answering: "evaluation",
+}
+
+
+def _subject(name: str, purpose: Purpose) -> str:
+    return f"provider/{name}" if purpose == "training" else f"provider/{name}/{purpose}"
