@@ -23,7 +23,7 @@ def synthetic_examples(
     """Further training examples made from curated ones: by a language model, by variation, from ICD-10-CM. Marked as
     synthetic for ever, filtered, capped in share, never in the test split."""
     from preceptor.consent import require_usable
-    from preceptor.evaluation.stage import last_scores
+    from preceptor.evaluation.stage import last_weaknesses
     from preceptor.providers.writing import Writer
     from preceptor.quality import require
     from preceptor.synthesis.stage import synthesize
@@ -39,7 +39,7 @@ def synthetic_examples(
         settings.synthesis,
         settings.curation,
         workspace.base_model,
-        last_scores(workspace.workspace()) if settings.synthesis.target_weak else None,
+        last_weaknesses(workspace.workspace()) if settings.synthesis.target_weak else None,
         progress(context, "candidates"),
         lambda: Writer(workspace.workspace(), settings, curated),
     )

@@ -17,6 +17,7 @@ from preceptor.evaluation.arms import ArmModel
 from preceptor.evaluation.benchmarks import probe as benchmarks
 from preceptor.evaluation.clinical.probe import clinical_facts
 from preceptor.evaluation.facts import Prediction
+from preceptor.evaluation.failures import failures
 from preceptor.evaluation.fairness import fairness
 from preceptor.evaluation.fewshot import Choice
 from preceptor.evaluation.fresh import fresh_slice
@@ -63,6 +64,7 @@ PROBES: dict[str, Probe] = {
     "fewshot_choice": lambda material: material.choice.facts if material.choice else None,
     "citations": citations.probe,
     "clinical_facts": clinical_facts,
+    "failures": failures,
     "coding": coding_probe.probe,
     "reasoning": reasoning.probe,
     "benchmarks": benchmarks.probe,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from preceptor.consent import require_usable
 from preceptor.evaluation import VERSION
 from preceptor.evaluation.arms import ArmModel
-from preceptor.evaluation.evaluate import Decision, evaluate
+from preceptor.evaluation.evaluate import REPORT_JSON, Decision, evaluate
+from preceptor.evaluation.failures import failing_shares
 from preceptor.evaluation.fresh import fresh_cases
 from preceptor.evaluation.inputs import files_read
 from preceptor.evaluation.remote import Remote
@@ -105,11 +108,26 @@ def evaluate_newest(
     )
 
 
-def last_scores(workspace: Workspace) -> dict[str, float]:
-    """The fine-tuned model's score in each use case by the newest evaluation; none before the first."""
+@dataclass(frozen=True, slots=True)
+class Weaknesses:
+    """Of the fine-tuned model by one evaluation: `scores` by use case, and `failing`, the share of answers with a fault by
+    `use case/specialty`."""
+
+    scores: dict[str, float] = field(default_factory=dict)
+    failing: dict[str, float] = field(default_factory=dict)
+
+
+def last_weaknesses(workspace: Workspace) -> Weaknesses:
+    """Those that the newest evaluation found; none before the first, and of an evaluation without a fine-tuned model."""
     found = latest(workspace.reports, STAGE)
-    tasks = found.facts["arms"].get("finetuned", {}).get("tasks", {}) if found else {}
-    return {task: round(scored["mean"], 4) for task, scored in tasks.items()}
+    report = json.loads((found.path / REPORT_JSON).read_text(encoding="utf-8")) if found else {}
+    if "finetuned" not in report.get("arms", {}):
+        return Weaknesses()
+    tasks, faults = report["arms"]["finetuned"]["tasks"], report["probes"].get("failures")
+    return Weaknesses(
+        {task: round(scored["mean"], 4) for task, scored in tasks.items()},
+        failing_shares(faults) if faults else {},
+    )
 
 
 def tuned(

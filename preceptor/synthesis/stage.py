@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from preceptor.curation.contamination import HeldOut
 from preceptor.models import ResolvedModel
@@ -33,32 +33,47 @@ PROMPT = (
 )
 
 
+class Weak(Protocol):
+    """Where a model was weak: its scores by use case, and the share that failed by `use case/specialty`."""
+
+    @property
+    def scores(self) -> Mapping[str, float]: ...
+    @property
+    def failing(self) -> Mapping[str, float]: ...
+
+
 def synthesize(
     data: Path,
     curated: DatasetVersion,
     settings: SynthesisSettings,
     curation: CurationSettings,
     base: Callable[[], ResolvedModel],
-    scores: Mapping[str, float] | None = None,
+    weak: Weak | None = None,
     on_progress: Progress = silent,
     provider: Callable[[], Generator] | None = None,
 ) -> DatasetVersion:
     """Make the synthetic version of a curated one: rewrite and vary training sources, filter, cap; answers stay.
 
-    `scores` by use case are of the last evaluation, for `synthesis.target_weak`; `provider` makes the generator of a service
+    `weak` is what the last evaluation found, for `synthesis.target_weak`; `provider` makes the generator of a service
     elsewhere. Facts: candidates, accepted, refused by rule, share of the training split. Finished batches of candidates are kept
     while the stage works, so that a killed run does not generate them again.
     """
     checkpoint = cache(lambda: Checkpoint(base()))  # once: its files are hashed, and it may be large
     generator = make_generator(settings, checkpoint, provider)
     reader = checkpoint() if generator and settings.judge else None
+    scores, failing = (weak.scores, weak.failing) if weak else ({}, {})
     what: dict[str, Any] = {
         "inputs": {
             "curated": curated.name,
             "generator": generator.name if generator else "none",
             **({"judge": reader.of.digest} if reader else {}),
         },
-        "config": {**settings.model_dump(mode="json"), "prompt": PROMPT, "scores": dict(scores or {})},
+        "config": {
+            **settings.model_dump(mode="json"),
+            "prompt": PROMPT,
+            "scores": dict(scores),
+            **({"failing": dict(failing)} if failing else {}),
+        },
         "code": VERSION,
     }
     found = find_version(data, STAGE, **what)
@@ -66,7 +81,7 @@ def synthesize(
         return found
     examples = read_examples(curated.path / EXAMPLES)
     train = [e for e in examples if e.split == "train"]
-    order = ranked(train, _documents(data, curated), curated.facts.get("balance", {}), scores or {})
+    order = ranked(train, _documents(data, curated), curated.facts.get("balance", {}), scores, failing)
     seeds = order[: settings.candidates] if generator else []
     kept = data / STAGE / f".candidates-{digest(what)[:12]}"
     texts = _generate(generator, seeds, settings.batch_size, kept, on_progress) if generator else []

@@ -115,7 +115,7 @@ def test_what_a_model_or_document_says_cannot_become_markup(base, tmp_path, exam
     settings = SETTINGS.model_copy(update={"arms": ("base",)})
     evaluate(None, {"base": base}, settings, tmp_path / "cache", tmp_path / "out", cases=[case])
     page = (tmp_path / "out" / "report.html").read_text()
-    assert "<script" not in page and page.count("&lt;script&gt;") == 3
+    assert "<script" not in page and page.count("&lt;script&gt;") == 4
 
 
 def test_fewer_cases_on_demand_and_only_named_arms(base, dataset, tmp_path):

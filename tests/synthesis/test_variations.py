@@ -96,7 +96,7 @@ def test_thin_groups_come_first_then_weak_use_cases_then_small_ones():
     thin = {"sex": {"female": {"warning": "thin"}, "male": {}}}
 
     def order(balance, scores):
-        return "".join(e.example_id for e in ranked(train, documents, balance, scores))
+        return "".join(e.example_id for e in ranked(train, documents, balance, scores, {}))
 
     assert order({}, {}) == "cabf"
     assert order(thin, {}) == "fcab"
