@@ -56,12 +56,13 @@ def failures(material: Material) -> dict[str, Any]:
                 "cases": len(rows),
                 "of": sizes[task],
                 "base": base[task, fault] if "base" in material.by_arm else None,
-                "score": sum(row.primary for row in rows) / len(rows),
+                "score": sum(row.primary for row in rows) / len(rows) if rows else None,
                 "worst": [] if fault == NO_FAULT else [row.case.example_id for row in _worst(rows)],
             }
-            for (task, fault), rows in sorted(
-                by_kind.items(), key=lambda pair: (pair[0][0], order[pair[0][1]])
+            for task, fault in sorted(
+                by_kind.keys() | base.keys(), key=lambda kind: (kind[0], order[kind[1]])
             )
+            for rows in [by_kind.get((task, fault), [])]
         ],
         "cells": [
             {"task": task, "specialty": specialty, "cases": len(marks), "failing": sum(marks)}

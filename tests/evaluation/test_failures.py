@@ -77,16 +77,18 @@ def test_every_answer_is_counted_once_and_beside_the_base_models():
         predicted(CODES, REFERENCES[CODES], 3),
         predicted(CODES, "J18.9: oedema", 4, specialty="orthopaedics"),
     ]
-    base = [predicted(CODES, "", n, arm="base") for n in range(1, 5)]
+    base = [predicted(CODES, "", n, arm="base") for n in range(1, 4)]
+    base.append(predicted(CODES, "Nothing to code.", 4, arm="base", specialty="orthopaedics"))
     facts = facts_of(rows, base)
     assert facts["arm"] == "finetuned" and facts["cases"] == 4 and facts["failing"] == 3
     told = {kind["fault"]: (kind["cases"], kind["base"], kind["worst"]) for kind in facts["kinds"]}
     assert told == {
-        "empty": (1, 4, ["e-2"]),
+        "empty": (1, 3, ["e-2"]),
+        "no code": (0, 1, []),
         "other categories": (2, 0, ["e-1", "e-4"]),
         NO_FAULT: (1, 0, []),
     }
-    assert [k["fault"] for k in facts["kinds"]] == ["empty", "other categories", NO_FAULT], (
+    assert [k["fault"] for k in facts["kinds"]] == ["empty", "no code", "other categories", NO_FAULT], (
         "the gravest first"
     )
     assert facts["cells"] == [
