@@ -13,6 +13,7 @@ from preceptor.errors import PreceptorError
 
 # name -> (module, attribute, help in the list). Listed here so that --help imports nothing.
 COMMANDS = {
+    "init": ("preceptor.cli.init", "init", "A configuration for documents of your own."),
     "run": ("preceptor.cli.run", "run", "The main job, whole: documents in, an evaluated candidate out."),
     "ui": ("preceptor.cli.ui", "ui", "Dagster, MLflow and the review app, together."),
     "review": ("preceptor.cli.review", "review", "The review app by itself."),
