@@ -7,13 +7,18 @@ READY := $(ROOT).venv/.ready
 export UV_PROJECT_ENVIRONMENT := $(ROOT).venv
 export DS_BUILD_OPS := 0
 
-.PHONY: run test setup lint ui clean
+.PHONY: run test check setup lint ui clean
 
 run: setup
 	@cd $(ROOT) && .venv/bin/preceptor run
 
 test: setup lint
 	@cd $(ROOT) && .venv/bin/python -m pytest -n 2 --dist loadfile --durations=25 --durations-min=4
+
+# Before a commit: the formatting is put right, the rest is looked at; of the tests those beside what was changed.
+check: setup
+	@cd $(ROOT) && .venv/bin/ruff check --fix . && .venv/bin/ruff format . && .venv/bin/mypy && .venv/bin/lint-imports
+	@cd $(ROOT) && tests=$$(.venv/bin/python tests/changed.py) && if [ -n "$$tests" ]; then .venv/bin/python -m pytest -n 2 --dist loadfile $$tests; else echo "No test stands beside what was changed."; fi
 
 lint: setup
 	@cd $(ROOT) && .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports
