@@ -7,7 +7,7 @@ READY := $(ROOT).venv/.ready
 export UV_PROJECT_ENVIRONMENT := $(ROOT).venv
 export DS_BUILD_OPS := 0
 
-.PHONY: run test check setup lint ui clean
+.PHONY: run test check setup lint ui sbom clean
 
 run: setup
 	@cd $(ROOT) && .venv/bin/preceptor run
@@ -27,6 +27,9 @@ setup: $(READY)
 
 ui: setup
 	@cd $(ROOT) && .venv/bin/preceptor ui
+
+sbom: setup
+	@cd $(ROOT) && .venv/bin/python docker/bill_of_materials.py
 
 $(UV):
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed; name one: make PYTHON=/path/to/python3.11"; exit 1; }
