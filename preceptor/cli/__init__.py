@@ -35,6 +35,8 @@ COMMANDS = {
     "monitor": ("preceptor.cli.monitor", "monitor", "Drift, production; decisions about retraining."),
     "lineage": ("preceptor.cli.lineage", "lineage", "From a model to its documents, and back."),
     "forget": ("preceptor.cli.forget", "forget", "Erase a patient."),
+    "backup": ("preceptor.cli.backup", "backup", "The whole home in one file."),
+    "restore": ("preceptor.cli.backup", "restore", "A home from such a file."),
     "users": ("preceptor.cli.users", "users", "People and their roles."),
 }
 
