@@ -30,6 +30,11 @@ MANIFEST = "MANIFEST.json"
 _HOME, _DAGSTER = "home", "dagster_home"  # the folders in the file
 # Logs with the file that seals their end: both are copied with writers kept out, or the end would seem cut.
 _HEADS = {f"{_HOME}/vault/audit.db": "audit-head.json", f"{_HOME}/release/release.db": "head.json"}
+# Of MLflow 3's schema; each may lie in the home.
+_ADDRESSES = (
+    ("experiments", "artifact_location"), ("runs", "artifact_uri"), ("logged_models", "artifact_location"),
+    ("model_versions", "source"), ("model_versions", "storage_location"),
+)  # fmt: skip
 _SQLITE = b"SQLite format 3\0"
 _PASSING = (
     ".part",
@@ -84,7 +89,14 @@ def back_up(workspace: Workspace, to: Path, with_keys: bool = False, on_progress
                     else:
                         _add(tar, path, name, names, Path(scratch))
                     on_progress(done + 1, len(files))
-                about = json.dumps({"preceptor": __version__, "keys": with_keys, "files": names}).encode()
+                about = json.dumps(
+                    {
+                        "preceptor": __version__,
+                        "home": workspace.home.as_uri(),
+                        "keys": with_keys,
+                        "files": names,
+                    }
+                ).encode()
                 _add_stream(tar, MANIFEST, io.BytesIO(about), len(about), {})
             with part.open("rb") as written:
                 os.fsync(written.fileno())
@@ -110,6 +122,7 @@ def restore(file: Path, workspace: Workspace, on_progress: Progress = silent) ->
         about = _unpacked(file, part, on_progress)
         if (part / _DAGSTER).exists():  # it stood beside the home
             _put_beside(part / _DAGSTER, workspace.dagster_home)
+        _point_at(part / _HOME / "mlflow" / "mlflow.db", str(about["home"]), workspace.home.as_uri())
         if workspace.home.exists():
             workspace.home.rmdir()
         (part / _HOME).rename(workspace.home)
@@ -254,6 +267,19 @@ def _inside(to: Path, name: str, file: Path) -> Path:
     if not parts or parts[0] not in (_HOME, _DAGSTER) or ".." in parts or len(parts) < 2:
         raise _not_ours(file, "it names a place outside the home")
     return to.joinpath(*parts)
+
+
+def _point_at(registry: Path, before: str, now: str) -> None:
+    """MLflow keeps the addresses of artifacts whole; those in the old home become those in the new one."""
+    if before == now or not registry.exists():
+        return
+    with closing(sqlite3.connect(registry)) as db, db:
+        for table, column in _ADDRESSES:
+            db.execute(
+                f"UPDATE {table} SET {column} = :now || substr({column}, :length + 1) "  # noqa: S608 - names of ours
+                f"WHERE substr({column}, 1, :length) = :before || '/'",
+                {"now": now + "/", "before": before, "length": len(before) + 1},
+            )
 
 
 def _put_beside(source: Path, target: Path) -> None:

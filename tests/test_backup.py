@@ -8,6 +8,7 @@ import sqlite3
 import tarfile
 import threading
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -66,6 +67,30 @@ def test_a_home_comes_back_whole_and_verifies(home, tmp_path):
     assert not list(again.home.rglob("*.part")) and not [
         p for p in tmp_path.iterdir() if p.name.startswith(".")
     ]
+
+
+def test_the_registry_of_a_home_elsewhere_finds_its_files(home, tmp_path):
+    from mlflow.tracking import MlflowClient
+
+    from preceptor.release.registry import tracking_of
+
+    def client(workspace):
+        return MlflowClient(tracking_of(workspace).uri)
+
+    home.mlflow.mkdir()
+    store = home.mlflow / "artifacts"
+    experiment = client(home).create_experiment("training", store.as_uri())
+    run = client(home).create_run(experiment)
+    (tmp_path / "weights.txt").write_text("weights")
+    client(home).log_artifact(run.info.run_id, str(tmp_path / "weights.txt"))
+    back_up(home, tmp_path / "saved.tar")
+    again = Workspace(tmp_path / "again")
+    restore(tmp_path / "saved.tar", again)
+    home.home.rename(tmp_path / "gone")
+    found = client(again).get_run(run.info.run_id)
+    assert found.info.artifact_uri.startswith(again.home.as_uri() + "/mlflow/artifacts/")
+    fetched = client(again).download_artifacts(run.info.run_id, "weights.txt", str(tmp_path))
+    assert Path(fetched).read_text() == "weights"
 
 
 def test_without_the_key_it_opens_only_once_the_key_is_brought(home, tmp_path):
