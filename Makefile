@@ -7,7 +7,7 @@ READY := $(ROOT).venv/.ready
 export UV_PROJECT_ENVIRONMENT := $(ROOT).venv
 export DS_BUILD_OPS := 0
 
-.PHONY: run test check setup lint ui sbom clean
+.PHONY: run test check setup lint ui docs sbom clean
 
 run: setup
 	@cd $(ROOT) && .venv/bin/preceptor run
@@ -27,6 +27,11 @@ setup: $(READY)
 
 ui: setup
 	@cd $(ROOT) && .venv/bin/preceptor ui
+
+# The pages as a site in site/; the references of commands and settings are made anew.
+docs: setup
+	@cd $(ROOT) && .venv/bin/python docs/reference/generate.py
+	@cd $(ROOT) && UV_PROJECT_ENVIRONMENT=$(ROOT).uv/docs $(UV) run --frozen --no-python-downloads --python $(PYTHON) --only-group docs mkdocs build --quiet && echo "$(ROOT)site/index.html"
 
 sbom: setup
 	@cd $(ROOT) && .venv/bin/python docker/bill_of_materials.py
