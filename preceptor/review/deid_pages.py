@@ -64,6 +64,8 @@ def decide(visit: Visit) -> Any:
     form = visit.form
     batch, version = clean_version(visit.house.workspace.data, visit.path["batch"])
     item = _item(visit, version)
+    if FAILED in item.rules:
+        raise UsageError("There is no text of this document: nobody can find it clean.")
     try:
         verdict = form.get("verdict")
         if verdict != "clean" and verdict != "leak":
