@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -36,8 +36,8 @@ _LOADED = (
 class Services:
     """The processes of one home, all on the loopback interface."""
 
-    def __init__(self, home: Home) -> None:
-        self.home = home
+    def __init__(self, home: Home, patience: float) -> None:
+        self.home, self.patience = home, patience
         self.dagster_port, self.review_port = _free_port(), _free_port()
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._graphql = httpx.Client(base_url=f"http://127.0.0.1:{self.dagster_port}", timeout=60)
@@ -56,8 +56,8 @@ class Services:
         self._run("web", _BIN / "dagster-webserver", *_DEFINITIONS, *here)
         self._run("review", *_PROGRAM, "review", "--port", str(self.review_port))
         self.start_daemon()
-        wait_for("the review app", lambda: _answers(f"http://127.0.0.1:{self.review_port}/sign-in"))
-        wait_for("Dagster's definitions", self._loaded)
+        self.wait_for("the review app", lambda: _answers(f"http://127.0.0.1:{self.review_port}/sign-in"))
+        self.wait_for("Dagster's definitions", self._loaded)
 
     def start_daemon(self) -> None:
         self._run("daemon", _BIN / "dagster-daemon", "run", *_DEFINITIONS)
@@ -72,11 +72,18 @@ class Services:
         for process in self.processes.values():
             _signal(process, signal.SIGTERM)
         for process in self.processes.values():
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(20)
-            except subprocess.TimeoutExpired:
-                pass
             _signal(process, signal.SIGKILL)
+
+    def wait_for(self, what: str, holds: Callable[[], Any]) -> Any:
+        """Wait until `holds()` is true and return it. Raises `TimeoutError`, which says what did not come."""
+        until = time.monotonic() + self.patience
+        while not (found := holds()):
+            if time.monotonic() > until:
+                raise TimeoutError(f"{what} did not come in {self.patience:.0f} s")
+            time.sleep(0.5)
+        return found
 
     def program(self, *arguments: str) -> subprocess.Popen[str]:
         """`preceptor` with these arguments, started; its output comes together."""
@@ -139,9 +146,10 @@ _PROGRAM = (sys.executable, "-c", "from preceptor.cli import main; main()")
 class Person:
     """Somebody at a browser: Chromium without a screen, a profile of its own, nothing but the loopback interface."""
 
-    def __init__(self, browser: Any, port: int, name: str) -> None:
-        self.base, self.name = f"http://127.0.0.1:{port}", name
+    def __init__(self, browser: Any, services: Services, name: str) -> None:
+        self.base, self.name = f"http://127.0.0.1:{services.review_port}", name
         self.page = browser.new_context().new_page()
+        self.page.set_default_timeout(1000 * services.patience)
         self.elsewhere: list[str] = []
         self.page.on("request", self._note)
 
@@ -174,23 +182,20 @@ def chromium(path: str) -> Iterator[Any]:
     """The browser for as long as the block runs."""
     from playwright.sync_api import sync_playwright
 
-    quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic"]
+    quiet = [
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--disable-quic",
+    ]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", *quiet], timeout=120_000)
+        browser = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", *quiet], timeout=120_000
+        )
         try:
             yield browser
         finally:
             browser.close()
-
-
-def wait_for(what: str, holds: Callable[[], Any], seconds: float = 240) -> Any:
-    """Wait until `holds()` is true and return it. Raises `TimeoutError`, which says what did not come."""
-    until = time.monotonic() + seconds
-    while not (found := holds()):
-        if time.monotonic() > until:
-            raise TimeoutError(f"{what} did not come in {seconds:.0f} s")
-        time.sleep(0.5)
-    return found
 
 
 def _answers(url: str) -> bool:
@@ -201,10 +206,8 @@ def _answers(url: str) -> bool:
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, number)
-    except ProcessLookupError:
-        pass
 
 
 def _free_port() -> int:

@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.faults.release_services import Person, Services, chromium, wait_for
+from benchmarks.faults.release_services import Person, Services, chromium
 from preceptor.release import registry
 from preceptor.release.chain import Event
 from preceptor.release.store import open_store
@@ -80,7 +80,7 @@ class Story:
         self.told("a patient of preceptor/2 is erased: it is barred")
         self._rolls_back({}, 1)
         run = self.of.launch("rollback", _go_back({"to": "preceptor/2"}))
-        wait_for("the refusal", lambda: self.of.status(run) == "FAILURE")
+        self.of.wait_for("the refusal", lambda: self.of.status(run) == "FAILURE")
         self._program("it is barred", "release", "rollback", "--to", "preceptor/2", code=3)
         self._must_be_champion(1)
         self.told("back to preceptor/1; preceptor/2 is refused to Dagster and to the program", then="dead")
@@ -102,7 +102,9 @@ class Story:
         self._must_be_champion(int(self.first[-1]))
         self.told(f"of two promotions at once {self.first} won, {self.other} was told")
         self._becomes_champion(int(self.other[-1]))
-        self.told(f"{self.other} still has its approvals: the daemon, back again, asked for it, and it is champion")
+        self.told(
+            f"{self.other} still has its approvals: the daemon, back again, asked for it, and it is champion"
+        )
 
     def _one_byte(self) -> None:
         """One byte of a signed reason, in the file itself: named, and nothing is decided until it is back."""
@@ -119,7 +121,7 @@ class Story:
 
     def _rolls_back(self, more: dict[str, str], to: int) -> None:
         run = self.of.launch("rollback", _go_back(more))
-        wait_for("the rollback", lambda: self.of.status(run) in ("SUCCESS", "FAILURE"))
+        self.of.wait_for("the rollback", lambda: self.of.status(run) in ("SUCCESS", "FAILURE"))
         _must(self.of.status(run) == "SUCCESS", f"the rollback to version {to} failed")
         self._must_be_champion(to)
 
@@ -139,12 +141,12 @@ class Story:
         self.told(f"the story ended as it should; the daemon was killed {self.killed} times", then="dead")
 
     def _becomes_champion(self, number: int) -> None:
-        wait_for(f"the promotion of version {number}", lambda: self._alias("champion") == number, 300)
+        self.of.wait_for(f"the promotion of version {number}", lambda: self._alias("champion") == number)
 
         def recorded() -> bool:
             return any(e.subject == f"preceptor/{number}" for e in self._events("promoted"))
 
-        wait_for("its deed in the record", recorded)
+        self.of.wait_for("its deed in the record", recorded)
 
     def _must_be_champion(self, number: int | None) -> None:
         found = self._alias("champion")
@@ -194,6 +196,9 @@ def main() -> int:
     options.add_argument("--folder", type=Path, help="a new folder, which is kept")
     options.add_argument("--no-kills", action="store_true")
     options.add_argument("--chromium", default="/usr/bin/chromium", metavar="PATH")
+    options.add_argument(
+        "--patience", type=float, default=240, metavar="SECONDS", help="for anything that is waited for"
+    )
     given = options.parse_args()
     if given.folder:
         given.folder.mkdir(parents=True)
@@ -206,13 +211,15 @@ def told(folder: Path, given: argparse.Namespace) -> int:
     """Play the story in a folder; return the exit code."""
     home = make_home(folder)
     values = json.loads(home.config.read_text())
-    values["release"]["promotion_minutes"] = 1.5  # one that was killed with the daemon is asked for again after that
+    values["release"]["promotion_minutes"] = (
+        1.5  # one that was killed with the daemon is asked for again after that
+    )
     home.config.write_text(json.dumps(values))
-    services = Services(home)
+    services = Services(home, given.patience)
     try:
         services.start()
         with chromium(given.chromium) as browser:
-            people = [Person(browser, services.review_port, name) for name in APPROVERS]
+            people = [Person(browser, services, name) for name in APPROVERS]
             for person in people:
                 person.sign_in()
             Story(services, people, not given.no_kills).play()

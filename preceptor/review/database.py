@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,8 @@ CREATE TABLE IF NOT EXISTS judgements (
     preference INTEGER NOT NULL, ratings TEXT NOT NULL, undone_at TEXT) STRICT;
 CREATE UNIQUE INDEX IF NOT EXISTS one_judgement ON judgements (comparison, case_id, reviewer) WHERE undone_at IS NULL;
 """
+# Whom SQLite makes wait sleeps and tries again, in no order, so that some wait for seconds; threads of this process queue here instead.
+_turn = threading.Lock()
 
 
 def prepare(folder: Path) -> Path:
@@ -56,7 +59,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
 @contextmanager
 def writing(path: Path) -> Iterator[sqlite3.Connection]:
     """All writes inside are on the disk at the end, or none is."""
-    with reading(path) as db:
+    with reading(path) as db, _turn:
         db.execute("BEGIN IMMEDIATE")
         try:
             yield db

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from typing import Any
 from preceptor.release.store import Store
 from preceptor.review.sessions import Sessions
 from preceptor.settings import Settings, Workspace
+from preceptor.vault.audit import AuditLog, acting_for
 
 HERE = Path(__file__).parent
+_turn = threading.Lock()  # of the audit log, as in `database`
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +25,9 @@ class House:
     workspace: Workspace
     settings: Settings
     database: Path
-    release_key: bytes
-    key: bytes
+    release_key: bytes = field(repr=False)
+    audit_key: bytes = field(repr=False)
+    key: bytes = field(repr=False)
     sessions: Sessions
     secure: bool
 
@@ -36,16 +40,14 @@ class House:
         return Store(self.workspace.release, self.release_key)
 
     def note(self, who: str, action: str, why: str, details: Mapping[str, Any]) -> None:
-        """An entry in the vault's audit log, in this person's name; references only."""
-        from preceptor.vault import open_vault
-        from preceptor.vault.audit import acting_for
-
-        vault = open_vault(self.workspace, self.settings.vault)
-        try:
-            with acting_for(who):
-                vault.note(action, why, details=details)
-        finally:
-            vault.close()
+        """An entry in the vault's audit log, in this person's name; references only. The vault itself stays shut."""
+        with _turn:
+            log = AuditLog(self.workspace.vault, self.audit_key, expected=True)
+            try:
+                with acting_for(who):
+                    log.append(action, why, details=details)
+            finally:
+                log.close()
 
 
 @dataclass(frozen=True, slots=True)

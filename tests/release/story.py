@@ -30,7 +30,12 @@ from tests.evaluation.conftest import make_checkpoint
 from tests.release.conftest import PASSED, PASSWORD, bundle
 
 APPROVERS = {"ana": "Dr Ana Lund", "ben": "Dr Ben Okoye"}
-PATIENTS = {1: ("78",), 2: ("77", "78"), 3: ("78",), 4: ("78",)}  # whom each version learned from, by the EHR's id
+PATIENTS = {
+    1: ("78",),
+    2: ("77", "78"),
+    3: ("78",),
+    4: ("78",),
+}  # whom each version learned from, by the EHR's id
 
 
 @dataclass(frozen=True)

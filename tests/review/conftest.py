@@ -96,7 +96,9 @@ def _deidentify(workspace, settings):
     vault = open_vault(workspace)
     for patient, text in NOTES.items():
         with vault.transaction():
-            ref = vault.put_record(PatientRecord.from_mapping({"patient_id": patient, "mrn": f"Q-{patient}0077"}))
+            ref = vault.put_record(
+                PatientRecord.from_mapping({"patient_id": patient, "mrn": f"Q-{patient}0077"})
+            )
             vault.put_document(
                 ref, BATCH, text=text, note_type="clinic note", specialty="general", encounter=None, format="text",
                 file_name=f"{patient}.txt", labels=Labels(codes={}),
@@ -127,5 +129,3 @@ def signed_in(house, browser, token_of):
         return client, token_of(page)
 
     return enter
-
-

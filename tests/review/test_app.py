@@ -32,7 +32,9 @@ def test_who_may_do_what():
         "/comparisons/{id}/close": leads,
         **dict.fromkeys(("/comparisons/{id}", "/comparisons/{id}/next", "/comparisons/{id}/undo"), judges),
         **dict.fromkeys(("/comparisons/{id}/cases/{case}", "/examples", "/examples/{id}"), judges),
-        **dict.fromkeys(("/deid", "/deid/{batch}", "/deid/{batch}/{document}"), {"reviewer", "privacy", "admin"}),
+        **dict.fromkeys(
+            ("/deid", "/deid/{batch}", "/deid/{batch}/{document}"), {"reviewer", "privacy", "admin"}
+        ),
     }
     for page in ROUTES:
         if page.path != "/sign-in":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preceptor.deid.batch import DeidResult
@@ -41,7 +41,9 @@ def found(version):
 
 def form_of(page, **more):
     """The form of a page with what it is sent with."""
-    fields = {name: re.search(rf'name="{name}" value="(\w+)"', page.text)[1] for name in ("form_token", "seen")}
+    fields = {
+        name: re.search(rf'name="{name}" value="(\w+)"', page.text)[1] for name in ("form_token", "seen")
+    }
     return fields | {"password": PASSWORD} | more
 
 
@@ -90,17 +92,30 @@ def test_what_was_ticked_is_kept_as_offsets_and_signed(house, signed_in, found, 
     assert client.post(place, data=form_of(page, verdict="clean", **ticks)).status_code == 400
     assert client.post(place, data=form_of(page, verdict="leak")).status_code == 400
     assert client.post(place, data=form_of(page, **ticks)).status_code == 400
-    assert client.post(place, data=form_of(page, verdict="leak", w1="on")).status_code == 400  # no word begins there
+    assert (
+        client.post(place, data=form_of(page, verdict="leak", w1="on")).status_code == 400
+    )  # no word begins there
     assert client.post(place, data=form_of(page, verdict="leak", **ticks) | {"seen": "0"}).status_code == 400
-    wrong = client.post(place, data=form_of(page, verdict="leak", reason="a rare name", **ticks) | {"password": "x"})
-    assert wrong.status_code == 409 and wrong.text.count(" checked") == len(ticks) + 1 and "a rare name" in wrong.text
+    wrong = client.post(
+        place, data=form_of(page, verdict="leak", reason="a rare name", **ticks) | {"password": "x"}
+    )
+    assert (
+        wrong.status_code == 409
+        and wrong.text.count(" checked") == len(ticks) + 1
+        and "a rare name" in wrong.text
+    )
     assert len(decided(house)) == before
     answer = client.post(place, data=form_of(wrong, verdict="leak", **ticks))
     assert answer.status_code == 303 and answer.headers["location"].startswith(f"/deid/{BATCH}/d-")
     assert not answer.headers["location"].endswith(found["doubted"])
     event = decided(house)[-1]
     text, said = found["text"][found["doubted"]], event.payload
-    assert (event.subject, event.actor, said["verdict"], said["missed"]) == (found["doubted"], "privacy-1", "leak", 2)
+    assert (event.subject, event.actor, said["verdict"], said["missed"]) == (
+        found["doubted"],
+        "privacy-1",
+        "leak",
+        2,
+    )
     assert [text[a:b] for a, b in said["places"]] == ["Zbrzezny was", "no fever."]
     assert not any(word in event.payload_text for word in ("Zbrzezny", "fever"))
     store = open_store(house.workspace)
@@ -115,9 +130,16 @@ def test_a_withheld_document_is_shown_as_it_would_go_on_and_can_be_let_go(house,
     place = f"/deid/{BATCH}/{found['withheld']}"
     page = client.get(place)
     assert re.search(rf"««</span><label[^>]*><input[^>]*><span>{MISSED}</span>", page.text)
-    assert client.post(place, data=form_of(page, verdict="clean", reason="a catalogue number")).status_code == 303
+    assert (
+        client.post(place, data=form_of(page, verdict="clean", reason="a catalogue number")).status_code
+        == 303
+    )
     event = decided(house)[-1]
-    assert (event.payload["verdict"], event.payload["why"], "places" in event.payload) == ("clean", "withheld", False)
+    assert (event.payload["verdict"], event.payload["why"], "places" in event.payload) == (
+        "clean",
+        "withheld",
+        False,
+    )
     store = open_store(house.workspace)
     assert found["withheld"] in reviews.reviewed(reviews.decisions(store, BATCH)).released
     store.close()
@@ -138,7 +160,7 @@ def test_nobody_can_find_a_document_clean_that_has_no_text(house, signed_in, fou
     monkeypatch.setattr(deid_pages, "_item", lambda *_: item)
     client, token = signed_in("admin-1")
     place = f"/deid/{BATCH}/{found['clean']}"
-    assert "<form method=\"post\"><input" not in client.get(place).text.split("</header>")[1]
+    assert '<form method="post"><input' not in client.get(place).text.split("</header>")[1]
     before = len(decided(house))
     form = {"form_token": token, "seen": "0", "verdict": "clean", "password": PASSWORD}
     assert client.post(place, data=form).status_code == 400
@@ -174,6 +196,7 @@ def test_passages_join_neighbours_in_a_line():
         passages(found, {4})
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="ab é\n⟦.", max_size=40), st.data())
 def test_pieces_join_to_the_text(text, data):
     spans = st.lists(st.tuples(st.integers(0, len(text)), st.integers(0, len(text))).map(sorted), max_size=3)
