@@ -144,14 +144,8 @@ def _handled(page: Page, visit: Visit) -> Any:
 
 
 def _role(house: House, name: str) -> str:
-    """The role by the record, read anew each time: whoever is disabled is out at once."""
-    if not name:
-        return ""
-    store = house.store()
-    try:
-        person = store.people().get(name)
-    finally:
-        store.close()
+    """The role by the record: whoever is disabled is out at once."""
+    person = house.person(name) if name else None
     return person.role if person and person.disabled_by is None else ""
 
 

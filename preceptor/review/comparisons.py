@@ -243,7 +243,7 @@ def _require_open(db: Any, name: str) -> None:
 
 
 def _mac(key: bytes, *parts: str) -> bytes:
-    return hmac.new(key, json.dumps(parts).encode(), hashlib.sha256).digest()
+    return hmac.digest(key, json.dumps(parts).encode(), "sha256")
 
 
 def _now() -> str:

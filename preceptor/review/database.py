@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from preceptor.private_files import make_private_folder
+from preceptor.review.opened import Opened
 from preceptor.vault.database import connect
 
 _SCHEMA = """
@@ -31,6 +32,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS one_judgement ON judgements (comparison, case_
 """
 # Whom SQLite makes wait sleeps and tries again, in no order, so that some wait for seconds; threads of this process queue here instead.
 _turn = threading.Lock()
+_connections: Opened[sqlite3.Connection] = Opened()
 
 
 def prepare(folder: Path) -> Path:
@@ -47,13 +49,8 @@ def prepare(folder: Path) -> Path:
 
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection for this thread."""
-    db = connect(path)
-    try:
-        db.execute("PRAGMA synchronous=FULL")
-        yield db
-    finally:
-        db.close()
+    """This thread's connection."""
+    yield _connections.of(path, lambda: _connect(path))
 
 
 @contextmanager
@@ -67,3 +64,9 @@ def writing(path: Path) -> Iterator[sqlite3.Connection]:
             db.execute("ROLLBACK")
             raise
         db.execute("COMMIT")
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    db = connect(path)
+    db.execute("PRAGMA synchronous=FULL")
+    return db
