@@ -34,6 +34,10 @@ FOLDER = Path(__file__).resolve().parent.parent / "docs" / "pictures"
 WIDTHS = {"desktop": 1200, "phone": 390}
 TALLEST = {"desktop": 1500, "phone": 1700}  # pixels of a long page that are shown
 LARGEST = 200_000  # bytes
+SETTLES = 12.0  # seconds until Dagster's page has asked for all that it shows
+GROUPS = (
+    "1_intake", "2_deidentify", "3_curate", "4_synthesize", "5_train", "6_evaluate", "7_release", "8_monitor",
+)  # fmt: skip
 _PEOPLE = {
     "rita": ("reviewer", "Dr Rita Lund"),
     "ana": ("approver", "Dr Ana Berg"),
@@ -102,16 +106,23 @@ def dagster_pages(browser: Any, base: str) -> None:
     """The automation page, and the asset graph with its groups opened."""
     for kind, width in WIDTHS.items():
         page = browser.new_context(viewport={"width": width, "height": 900}).new_page()
+        page.set_default_timeout(300_000)
         page.goto(f"{base}/automation")
         page.get_by_text("approvals").first.wait_for()
-        time.sleep(3)
+        time.sleep(SETTLES)
         take(page, f"automation-{kind}", TALLEST[kind])
         page.context.close()
     page = browser.new_context(viewport={"width": 1900, "height": 1000}).new_page()
-    page.goto(f"{base}/asset-groups")
-    page.get_by_text("7_release").first.wait_for()
-    page.get_by_role("button", name="Expand all").click()
-    time.sleep(8)
+    page.set_default_timeout(300_000)
+    page.goto(f"{base}/asset-groups?expanded={','.join(f'global@global:{group}' for group in GROUPS)}")
+    page.get_by_text("champion").first.wait_for()
+    page.get_by_role("button", name="Hide navigation").click()
+    page.get_by_placeholder("Jump to").locator(
+        "xpath=following::button[1]"
+    ).click()  # the list beside the graph
+    page.reload()  # which fits the graph to the window
+    page.get_by_text("champion").first.wait_for()
+    time.sleep(SETTLES)
     take(page, "assets", 1000)
     page.context.close()
 
@@ -136,6 +147,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description="Take the pictures of the docs.")
     options.add_argument("home", type=Path)
     options.add_argument("--dagster", metavar="URL")
+    options.add_argument("--only", choices=("review", "dagster"))
     options.add_argument("--chromium", default="/usr/bin/chromium", metavar="PATH")
     given = options.parse_args()
     house = house_of(Workspace(given.home), load_settings("demo", None))
@@ -151,8 +163,9 @@ def main() -> None:
         browser = playwright.chromium.launch(
             executable_path=given.chromium, args=["--no-sandbox"], timeout=300_000
         )
-        review_pages(browser, house, base)
-        if given.dagster:
+        if given.only != "dagster":
+            review_pages(browser, house, base)
+        if given.dagster and given.only != "review":
             dagster_pages(browser, given.dagster)
         browser.close()
 
