@@ -163,6 +163,9 @@ class Person:
     def approve(self, ref: str, reason: str) -> None:
         """From the queue to the page of a version, and sign it; the page must then show the decision."""
         page = self.page
+        page.goto(self.base)
+        if page.url.endswith("/sign-in"):  # a session ends when nothing is clicked for a while
+            self.sign_in()
         page.get_by_role("link", name="See what waits for a signature").click()
         page.get_by_role("link", name=ref, exact=True).click()
         page.get_by_label("approved", exact=True).check()
@@ -170,7 +173,6 @@ class Person:
         page.get_by_label("Your password, again").fill(PASSWORD)
         page.get_by_role("button", name="Sign", exact=True).click()
         page.get_by_role("cell", name=reason, exact=True).first.wait_for()
-        page.get_by_role("link", name="Queue", exact=True).click()
 
     def _note(self, request: Any) -> None:
         if urlsplit(request.url).hostname != "127.0.0.1":
