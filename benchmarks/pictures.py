@@ -103,25 +103,24 @@ def a_comparison(house: House) -> tuple[str, str]:
 
 
 def dagster_pages(browser: Any, base: str) -> None:
-    """The automation page, and the asset graph with its groups opened."""
-    for kind, width in WIDTHS.items():
-        page = browser.new_context(viewport={"width": width, "height": 900}).new_page()
-        page.set_default_timeout(300_000)
-        page.goto(f"{base}/automation")
-        page.get_by_text("approvals").first.wait_for()
-        time.sleep(SETTLES)
-        take(page, f"automation-{kind}", TALLEST[kind])
-        page.context.close()
+    """The automation page, and the asset graph with its groups opened; Dagster has no narrow layout."""
+    page = browser.new_context(viewport={"width": WIDTHS["desktop"], "height": 800}).new_page()
+    page.set_default_timeout(300_000)
+    page.goto(f"{base}/automation")
+    page.get_by_text("approvals").first.wait_for(state="attached")
+    time.sleep(SETTLES)
+    take(page, "automation", 800)
+    page.context.close()
     page = browser.new_context(viewport={"width": 1900, "height": 1000}).new_page()
     page.set_default_timeout(300_000)
     page.goto(f"{base}/asset-groups?expanded={','.join(f'global@global:{group}' for group in GROUPS)}")
-    page.get_by_text("champion").first.wait_for()
+    page.get_by_text("champion").first.wait_for(state="attached")
     page.get_by_role("button", name="Hide navigation").click()
     page.get_by_placeholder("Jump to").locator(
         "xpath=following::button[1]"
     ).click()  # the list beside the graph
     page.reload()  # which fits the graph to the window
-    page.get_by_text("champion").first.wait_for()
+    page.get_by_text("champion").first.wait_for(state="attached")
     time.sleep(SETTLES)
     take(page, "assets", 1000)
     page.context.close()
