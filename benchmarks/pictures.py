@@ -97,7 +97,7 @@ def a_comparison(house: House) -> tuple[str, str]:
     rows = read_rows(evaluation.path / "predictions.parquet")
     cases = sorted({r["example_id"] for r in rows if r["arm"] == "finetuned"})
     made = comparisons.make(house.database, evaluation.name, ("finetuned", "base"), cases, 0.3, "ana")
-    case = comparisons.next_case(house.database, house.key, made, "rita")
+    case = comparisons.next_case(house.database, made, "rita")
     assert case is not None
     return made, case
 

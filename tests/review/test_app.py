@@ -285,11 +285,11 @@ def test_overlap_undo_and_closing(house):
     made = comparisons.make(path, "e", ("a", "b"), [f"c{n}" for n in range(10)], 0.3, "lead")
     fine = dict.fromkeys(comparisons.CRITERIA, 4)
     for reviewer in ("r1", "r2"):
-        while case := comparisons.next_case(path, key, made, reviewer):
+        while case := comparisons.next_case(path, made, reviewer):
             comparisons.judge(path, key, made, case, reviewer, "tie", fine, fine)
     assert comparisons.progress(path, made, "r1") == {"cases": 10, "wanted": 13, "done": 13, "mine": 10}
     undone = comparisons.undo(path, made, "r2")
-    assert comparisons.next_case(path, key, made, "r2") == undone
+    assert comparisons.next_case(path, made, "r2") == undone
     comparisons.close(path, made)
     with pytest.raises(users.GateRefused, match="closed"):
         comparisons.undo(path, made, "r2")
