@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 
 class _Closable(Protocol):
@@ -16,15 +16,22 @@ class _Closable(Protocol):
 T = TypeVar("T", bound=_Closable)
 
 
+class _Mine(threading.local):
+    """A thread's own: by file, what the file was when it was opened, and what was opened."""
+
+    def __init__(self) -> None:
+        self.kept: dict[Path, tuple[tuple[int, int] | None, Any]] = {}
+
+
 class Opened(Generic[T]):
     """Things opened for files, each for the thread that asks; anew where another file, or none, stands in the old one's place."""
 
     def __init__(self) -> None:
-        self._mine = threading.local()
+        self._mine = _Mine()
 
     def of(self, path: Path, open_it: Callable[[], T]) -> T:
         """What `open_it` gave for this file, which it makes if it is not there."""
-        kept: dict[Path, tuple[tuple[int, int] | None, T]] = self._mine.__dict__
+        kept = self._mine.kept
         before = kept.get(path)
         if before and before[0] == _identity(path):
             return before[1]
