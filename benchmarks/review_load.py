@@ -81,7 +81,11 @@ def prepared(home: Path, reviewers: int, each: int) -> tuple[list[str], str, str
 async def work(
     base: str, token: str, cookie: str, name: str, each: int, pause: float, took: dict, errors: list
 ) -> None:
-    async with httpx.AsyncClient(base_url=base, cookies={cookie: token}, timeout=120) as client:
+    # The server closes what is idle for five seconds; the client must do so first, or a request may go into a closing connection.
+    limits = httpx.Limits(keepalive_expiry=2)
+    async with httpx.AsyncClient(
+        base_url=base, cookies={cookie: token}, timeout=120, limits=limits
+    ) as client:
 
         async def timed(step: str, *arguments, **more) -> httpx.Response:
             started = time.perf_counter()
