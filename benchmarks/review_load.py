@@ -1,7 +1,8 @@
-"""100 reviewers at once in the review app on the loopback: `python benchmarks/review_load.py [--reviewers N --each N]`.
+"""100 reviewers at once in the review app on the loopback: `python benchmarks/review_load.py [--reviewers N --each N --pause S]`.
 
 A server process of its own in a home for the occasion; sessions are made beforehand, since a sign-in is slow by design. Each
-reviewer takes the next case, reads it, judges it, and goes on, without a pause. Prints milliseconds by step, and errors.
+reviewer takes the next case, reads it for `--pause` seconds on average (exponentially distributed; 0: not at all, so that the
+server is asked as much as it can bear), judges it, and goes on. Prints milliseconds by step, the server's own seconds of CPU, and errors.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
+import random
 import re
 import socket
 import statistics
@@ -75,8 +78,14 @@ def prepared(home: Path, reviewers: int, each: int) -> tuple[list[str], str, str
     return [house.sessions.begin(f"r{n}") for n in range(reviewers)], house.cookie, name
 
 
-async def work(base: str, token: str, cookie: str, name: str, each: int, took: dict, errors: list) -> None:
-    async with httpx.AsyncClient(base_url=base, cookies={cookie: token}, timeout=120) as client:
+async def work(
+    base: str, token: str, cookie: str, name: str, each: int, pause: float, took: dict, errors: list
+) -> None:
+    # The server closes what is idle for five seconds; the client must do so first, or a request may go into a closing connection.
+    limits = httpx.Limits(keepalive_expiry=2)
+    async with httpx.AsyncClient(
+        base_url=base, cookies={cookie: token}, timeout=120, limits=limits
+    ) as client:
 
         async def timed(step: str, *arguments, **more) -> httpx.Response:
             started = time.perf_counter()
@@ -93,15 +102,16 @@ async def work(base: str, token: str, cookie: str, name: str, each: int, took: d
                 "form_token": re.search(r'name="form_token" value="(\w+)"', page.text)[1],
                 "preference": "left",
             }
+            await asyncio.sleep(random.expovariate(1 / pause) if pause else 0)
             form |= {f"{side}-{c}": "3" for side in ("left", "right") for c in comparisons.CRITERIA}
             await timed("judge", "POST", place, data=form)
 
 
-async def run(base: str, tokens: list[str], cookie: str, name: str, each: int) -> dict:
+async def run(base: str, tokens: list[str], cookie: str, name: str, each: int, pause: float) -> dict:
     took: dict[str, list[float]] = defaultdict(list)
     errors: list = []
     started = time.perf_counter()
-    await asyncio.gather(*(work(base, t, cookie, name, each, took, errors) for t in tokens))
+    await asyncio.gather(*(work(base, t, cookie, name, each, pause, took, errors) for t in tokens))
     steps = {
         step: {"p50": round(statistics.median(ms)), "p95": round(sorted(ms)[int(0.95 * len(ms))])}
         for step, ms in took.items()
@@ -110,10 +120,17 @@ async def run(base: str, tokens: list[str], cookie: str, name: str, each: int) -
     return {"reviewers": len(tokens), "seconds": wall, "milliseconds": steps, "errors": len(errors)}
 
 
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process so far (proc(5), fields 14 and 15)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--reviewers", type=int, default=100)
     options.add_argument("--each", type=int, default=2)
+    options.add_argument("--pause", type=float, default=0.0, metavar="SECONDS")
     given = options.parse_args()
     with tempfile.TemporaryDirectory() as folder, socket.socket() as free:
         tokens, cookie, name = prepared(Path(folder), given.reviewers, given.each)
@@ -132,7 +149,9 @@ def main() -> None:
                     break
                 except httpx.TransportError:
                     time.sleep(0.5)
-            found = asyncio.run(run(base, tokens, cookie, name, given.each))
+            before = cpu_seconds(server.pid)
+            found = asyncio.run(run(base, tokens, cookie, name, given.each, given.pause))
+            found["server_cpu_seconds"] = cpu_seconds(server.pid) - before
         finally:
             server.terminate()
             server.wait()

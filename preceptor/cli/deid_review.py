@@ -8,15 +8,15 @@ import click
 
 from preceptor.cli._common import columns, emit, json_option, settings, workspace
 from preceptor.errors import UsageError
+from preceptor.privacy import SAMPLE
 
 if TYPE_CHECKING:
     from preceptor.privacy.reviews import Item
     from preceptor.release.store import Store
     from preceptor.versions import DatasetVersion
 
-_SAMPLE = 50  # documents; none with a miss among them bounds the share with one at 7 % (95 % interval)
 _batch = click.option("--batch", help="[default: the newest]")
-_sample = click.option("--sample", type=click.IntRange(min=0), default=_SAMPLE, show_default=True, help="Documents drawn for the miss rate.")  # fmt: skip
+_sample = click.option("--sample", type=click.IntRange(min=0), default=SAMPLE, show_default=True, help="Documents drawn for the miss rate.")  # fmt: skip
 
 
 def release_store() -> Store:
@@ -27,28 +27,10 @@ def release_store() -> Store:
 
 
 def clean_version(batch: str | None) -> tuple[str, DatasetVersion]:
-    """A batch, the newest if none is named, and its clean version.
+    """A batch of this home, the newest if none is named, and its clean version."""
+    from preceptor.privacy.looking import clean_version as found
 
-    Raises `UsageError` if there is none, or one that was made before there were reviews.
-    """
-    from preceptor.deid.stage import DOUBTS, stage_of
-    from preceptor.versions import latest
-
-    data = workspace().data
-    stages = sorted(p.name for p in data.glob(f"{stage_of('*')}") if (p / "latest").exists())
-    known = [name.removeprefix(stage_of("")) for name in stages]
-    if not known:
-        raise UsageError("No batch has been de-identified in this home yet: `preceptor run` does it.")
-    chosen = batch or known[-1]
-    version = latest(data, stage_of(chosen)) if chosen in known else None
-    if version is None:
-        raise UsageError(f"There is no de-identified batch {chosen}; there are {', '.join(known)}.")
-    if not (version.path / DOUBTS).exists():
-        raise UsageError(
-            f"Batch {chosen} was de-identified by an earlier version of Preceptor, which knew no reviews; run "
-            "`preceptor run` again."
-        )
-    return chosen, version
+    return found(workspace().data, batch)
 
 
 @click.group()
@@ -99,28 +81,11 @@ def show(document: str, batch: str | None) -> None:
 
     It may hold an identifier: that is what you look for. Do this only where nobody looks over your shoulder.
     """
-    from preceptor.deid.batch import scrub_documents
-    from preceptor.deid.engine import Deidentifier
-    from preceptor.deid.tagger.chosen import with_chosen_tagger
-    from preceptor.keys import deid_secret
-    from preceptor.privacy.reviews import marked, patients_of
-    from preceptor.vault import open_vault
+    from preceptor.privacy.looking import look_at
+    from preceptor.privacy.reviews import marked
 
     batch, version = clean_version(batch)
-    patient = patients_of(version).get(document)
-    if patient is None:
-        raise UsageError(f"Batch {batch} holds no document {document}.")
-    ours, chosen = workspace(), with_chosen_tagger(settings().deid, workspace().data)
-    vault = open_vault(ours, settings().vault)
-    try:
-        why = "review of de-identification"
-        documents = list(vault.documents(batch, why=why, patients=(patient, patient)))
-        records = vault.records({patient}, why=why)
-    finally:
-        vault.close()
-    engine = Deidentifier(chosen, deid_secret(ours, settings().vault))
-    result = next(r for r in scrub_documents(documents, records, engine) if r.document_ref == document)
-    click.echo(marked(result))
+    click.echo(marked(look_at(workspace(), settings(), batch, version, document)))
 
 
 @review.command()

@@ -85,12 +85,6 @@ def process_of(version: DatasetVersion) -> str:
     return digest([config, version.manifest["code"]])[:12]
 
 
-def patients_of(version: DatasetVersion) -> dict[str, str]:
-    """The patient of each document of a version, withheld or not."""
-    withheld = {row["document_ref"]: row["patient_ref"] for row in read_rows(version.path / WITHHELD)}
-    return withheld | {d.document_ref: d.patient_ref for d in read_documents(version.path / DOCUMENTS)}
-
-
 def marked(result: DeidResult) -> str:
     """A de-identified text for a reviewer: stand-ins between ⟦ ⟧, what the leak check found between «« »»."""
     marks = [(c, "⟦") for _, _, c, _ in result.moves] + [(d, "⟧") for _, _, _, d in result.moves]
@@ -124,8 +118,11 @@ def decide(
     as_user: str,
     password: str,
     reason: str = "",
+    places: Sequence[tuple[int, int]] = (),
 ) -> Event:
     """Sign what one saw in a document. `clean` lets a withheld one go on, `leak` withholds any, from the next run on.
+
+    `places`: where in the de-identified text the missed identifiers stand, if that was said; offsets, no text.
 
     Raises `UsageError` for a leak of nothing or a clean document that misses something, `GateRefused` if the person's
     role may not review, `NotAuthenticated` for a wrong name or password.
@@ -134,6 +131,8 @@ def decide(
         raise UsageError(
             "A leak misses one identifier or more (--missed N); a clean document none (rule missed-count)."
         )
+    if places and len(places) != missed:
+        raise UsageError(f"{missed} missed, and {len(places)} places named (rule missed-count).")
     signer = entitled(store, as_user, password, MAY_REVIEW, "review a document", None)
     payload = {
         "batch": batch,
@@ -145,6 +144,7 @@ def decide(
         "finding": item.finding,
         "role": signer.role,
         "reason": reason.strip(),
+        **({"places": [list(place) for place in places]} if places else {}),
     }
     return store.append(REVIEWED, item.document_ref, signer.name, payload, signer.sign)
 

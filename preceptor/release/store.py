@@ -174,6 +174,11 @@ class Store:
         )
         return [Event(*row) for row in rows]
 
+    def last_id(self) -> int:
+        """The number of the last event; 0 if there is none."""
+        (last,) = self._db.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()
+        return last
+
     def people(self) -> dict[str, chain.Person]:
         """Everybody as the chain knows them."""
         return chain.people(self.events(kinds=("user_added", "user_disabled")))

@@ -8,12 +8,14 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from preceptor.errors import GateRefused, PreceptorError, UsageError
-from preceptor.keys import derive, release_key
+from preceptor.keys import derive
 from preceptor.review.database import prepare
 from preceptor.review.routes import ROUTES, Page
 from preceptor.review.sessions import Sessions
 from preceptor.review.visit import HERE, House, Visit
 from preceptor.settings import Settings, Workspace
+from preceptor.vault import open_vault
+from preceptor.vault.opening import open_keyring
 
 MAX_BODY = 256 * 1024
 HEADERS = {
@@ -41,9 +43,11 @@ def house_of(workspace: Workspace, settings: Settings) -> House:
             f"The review app would be reachable at {review.host} without TLS: set review.tls_certificate and "
             "review.tls_key, or leave review.host at 127.0.0.1."
         )
-    record_key = release_key(workspace, settings.vault)
-    key, path = derive(record_key, "review"), prepare(workspace.review)
-    return House(workspace, settings, path, record_key, key, Sessions(path, key, review), secure)
+    open_vault(workspace, settings.vault).close()  # a new home gets its vault, and with it the audit log
+    secrets_of = open_keyring(workspace, settings.vault).secrets
+    key, path = derive(secrets_of.release, "review"), prepare(workspace.review)
+    sessions = Sessions(path, key, review)
+    return House(workspace, settings, path, secrets_of.release, secrets_of.audit, key, sessions, secure)
 
 
 def application(house: House) -> Any:
@@ -140,14 +144,8 @@ def _handled(page: Page, visit: Visit) -> Any:
 
 
 def _role(house: House, name: str) -> str:
-    """The role by the record, read anew each time: whoever is disabled is out at once."""
-    if not name:
-        return ""
-    store = house.store()
-    try:
-        person = store.people().get(name)
-    finally:
-        store.close()
+    """The role by the record: whoever is disabled is out at once."""
+    person = house.person(name) if name else None
     return person.role if person and person.disabled_by is None else ""
 
 

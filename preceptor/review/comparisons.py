@@ -88,8 +88,8 @@ def progress(path: Path, name: str, reviewer: str) -> dict[str, int]:
     return {"cases": cases, "wanted": wanted, "done": done, "mine": mine}
 
 
-def next_case(path: Path, key: bytes, name: str, reviewer: str) -> str | None:
-    """Claim the next case for a reviewer: the one left open, else one that still wants somebody; None if none does."""
+def next_case(path: Path, name: str, reviewer: str) -> str | None:
+    """Claim the next case for a reviewer: the one left open, else any that still wants somebody; None if none does."""
     with writing(path) as db:
         _require_open(db, name)
         judged: dict[str, set[str]] = defaultdict(set)
@@ -104,14 +104,13 @@ def next_case(path: Path, key: bytes, name: str, reviewer: str) -> str | None:
         ):
             taken[case].add(who)
         rows = db.execute("SELECT case_id, wanted FROM cases WHERE comparison = ?", (name,)).fetchall()
-        open_cases = [
-            (reviewer not in taken[case], -wanted, _mac(key, name, case, reviewer), case)
-            for case, wanted in rows
-            if reviewer not in judged[case] and len((judged[case] | taken[case]) - {reviewer}) < wanted
-        ]
-        if not open_cases:
+        by_rank: dict[tuple[bool, int], list[str]] = defaultdict(list)
+        for case, wanted in rows:
+            if reviewer not in judged[case] and len((judged[case] | taken[case]) - {reviewer}) < wanted:
+                by_rank[reviewer not in taken[case], -wanted].append(case)
+        if not by_rank:
             return None
-        chosen = min(open_cases)[-1]
+        chosen = secrets.choice(by_rank[min(by_rank)])
         db.execute("INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?)", (name, chosen, reviewer, time.time()))
     return chosen
 
@@ -243,7 +242,7 @@ def _require_open(db: Any, name: str) -> None:
 
 
 def _mac(key: bytes, *parts: str) -> bytes:
-    return hmac.new(key, json.dumps(parts).encode(), hashlib.sha256).digest()
+    return hmac.digest(key, json.dumps(parts).encode(), "sha256")
 
 
 def _now() -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from preceptor.private_files import make_private_folder
+from preceptor.review.opened import Opened
 from preceptor.vault.database import connect, transaction
 
 _SCHEMA = """
@@ -28,6 +30,9 @@ CREATE TABLE IF NOT EXISTS judgements (
     preference INTEGER NOT NULL, ratings TEXT NOT NULL, undone_at TEXT) STRICT;
 CREATE UNIQUE INDEX IF NOT EXISTS one_judgement ON judgements (comparison, case_id, reviewer) WHERE undone_at IS NULL;
 """
+# Whom SQLite makes wait sleeps and tries again, in no order, so that some wait for seconds; threads of this process queue here instead.
+_turn = threading.Lock()
+_connections: Opened[sqlite3.Connection] = Opened()
 
 
 def prepare(folder: Path) -> Path:
@@ -44,17 +49,18 @@ def prepare(folder: Path) -> Path:
 
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection for this thread."""
-    db = connect(path)
-    try:
-        db.execute("PRAGMA synchronous=FULL")
-        yield db
-    finally:
-        db.close()
+    """This thread's connection."""
+    yield _connections.of(path, lambda: _connect(path))
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[sqlite3.Connection]:
     """All writes inside are on the disk at the end, or none is."""
-    with reading(path) as db, transaction(db):
+    with reading(path) as db, _turn, transaction(db):
         yield db
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    db = connect(path)
+    db.execute("PRAGMA synchronous=FULL")
+    return db

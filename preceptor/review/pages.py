@@ -100,7 +100,7 @@ def comparison(visit: Visit) -> Any:
 
 def next_case(visit: Visit) -> Any:
     house, name = visit.house, visit.path["id"]
-    case_id = comparisons.next_case(house.database, house.key, name, visit.name)
+    case_id = comparisons.next_case(house.database, name, visit.name)
     return visit.go(f"/comparisons/{name}" + (f"/cases/{quote(case_id, safe='')}" if case_id else ""))
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from preceptor.privacy.reviews import MAY_REVIEW
 from preceptor.release.store import ROLES
-from preceptor.review import example_pages, pages, release_pages
+from preceptor.review import deid_pages, example_pages, pages, release_pages
 
 ANYONE: frozenset[str] | None = None  # signed in or not
 EVERYBODY = frozenset(ROLES)  # who is signed in
@@ -40,6 +41,10 @@ ROUTES = (
     Page("GET", "/examples", JUDGES, example_pages.examples),
     Page("GET", "/examples/{id}", JUDGES, example_pages.example),
     Page("POST", "/examples/{id}", JUDGES, example_pages.decide),
+    Page("GET", "/deid", MAY_REVIEW, deid_pages.newest),
+    Page("GET", "/deid/{batch}", MAY_REVIEW, deid_pages.documents),
+    Page("GET", "/deid/{batch}/{document}", MAY_REVIEW, deid_pages.document),
+    Page("POST", "/deid/{batch}/{document}", MAY_REVIEW, deid_pages.decide),
     Page("GET", "/releases", EVERYBODY, release_pages.releases),
     Page("GET", "/releases/{name}/{version}", EVERYBODY, release_pages.release),
     Page("GET", "/releases/{name}/{version}/report", EVERYBODY, release_pages.report),

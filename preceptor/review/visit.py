@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from preceptor.release.chain import Person
 from preceptor.release.store import Store
+from preceptor.review.opened import Opened
 from preceptor.review.sessions import Sessions
 from preceptor.settings import Settings, Workspace
+from preceptor.vault.audit import DATABASE, AuditLog, acting_for
 
 HERE = Path(__file__).parent
+_turn = threading.Lock()  # of the audit log, as in `database`
+_logs: Opened[AuditLog] = Opened()
+_people: dict[Path, tuple[int, dict[str, Person]]] = {}  # by the record's folder, with its last event
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +29,9 @@ class House:
     workspace: Workspace
     settings: Settings
     database: Path
-    release_key: bytes
-    key: bytes
+    release_key: bytes = field(repr=False)
+    audit_key: bytes = field(repr=False)
+    key: bytes = field(repr=False)
     sessions: Sessions
     secure: bool
 
@@ -35,17 +43,24 @@ class House:
         """The release record, for this thread; the caller closes it."""
         return Store(self.workspace.release, self.release_key)
 
-    def note(self, who: str, action: str, why: str, details: Mapping[str, Any]) -> None:
-        """An entry in the vault's audit log, in this person's name; references only."""
-        from preceptor.vault import open_vault
-        from preceptor.vault.audit import acting_for
-
-        vault = open_vault(self.workspace, self.settings.vault)
+    def person(self, name: str) -> Person | None:
+        """Somebody as the record has them now. Asked at every click, so it is read anew only when the record has grown."""
+        store = self.store()
         try:
-            with acting_for(who):
-                vault.note(action, why, details=details)
+            last = store.last_id()
+            known = _people.get(self.workspace.release)
+            if known is None or known[0] != last:
+                known = _people[self.workspace.release] = (last, store.people())
         finally:
-            vault.close()
+            store.close()
+        return known[1].get(name)
+
+    def note(self, who: str, action: str, why: str, details: Mapping[str, Any]) -> None:
+        """An entry in the vault's audit log, in this person's name; references only. The vault itself stays shut."""
+        folder = self.workspace.vault
+        with _turn, acting_for(who):
+            log = _logs.of(folder / DATABASE, lambda: AuditLog(folder, self.audit_key, expected=True))
+            log.append(action, why, details=details)
 
 
 @dataclass(frozen=True, slots=True)

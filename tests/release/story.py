@@ -1,6 +1,6 @@
 """What the scripted story is played on: a tiny base model, two versions with a real evaluation each, a vault, and people.
 
-Version 1 learned from one patient; version 2 also from a second, who is erased at the end.
+Version 1 learned from one patient; version 2 also from a second, who is erased; 3 and 4 (`benchmarks/faults/release_story.py`) as version 1.
 """
 
 from __future__ import annotations
@@ -30,7 +30,12 @@ from tests.evaluation.conftest import make_checkpoint
 from tests.release.conftest import PASSED, PASSWORD, bundle
 
 APPROVERS = {"ana": "Dr Ana Lund", "ben": "Dr Ben Okoye"}
-PATIENTS = {1: ("78",), 2: ("77", "78")}  # whom each version learned from, by the EHR's id
+PATIENTS = {
+    1: ("78",),
+    2: ("77", "78"),
+    3: ("78",),
+    4: ("78",),
+}  # whom each version learned from, by the EHR's id
 
 
 @dataclass(frozen=True)

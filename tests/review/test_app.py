@@ -7,92 +7,21 @@ import re
 import sqlite3
 
 import pytest
-from starlette.testclient import TestClient
 
 from preceptor.curation import reviews
 from preceptor.papers.bundle import folder_of
-from preceptor.records import Example
+from preceptor.privacy.looking import clean_version
+from preceptor.privacy.reviews import items
 from preceptor.release import promotion, users
-from preceptor.release.candidates import submit
 from preceptor.release.registry import tracking_of
 from preceptor.release.store import ROLES, open_store
 from preceptor.review import comparisons
 from preceptor.review.agreement import krippendorff_alpha
-from preceptor.review.app import application, house_of
 from preceptor.review.routes import ROUTES
-from preceptor.settings import Settings, Workspace
-from preceptor.tables import EXAMPLES, write_examples, write_rows
 from preceptor.vault import open_vault
-from preceptor.versions import latest, make_version, write_atomic
-from tests.release.conftest import PASSED, PASSWORD, VALIDITY, bundle
-
-CASES = [f"summary-{n}" for n in range(6)]
-
-
-@pytest.fixture(scope="module")
-def house(tmp_path_factory):
-    """People of every role, a candidate, and an evaluation of two arms."""
-    workspace = Workspace(tmp_path_factory.mktemp("home"))
-    workspace.mlflow.mkdir()
-    store = open_store(workspace)
-    for role in ROLES:
-        users.add(store, f"{role}-1", role, PASSWORD, actor="test", printed_name=f"Dr {role.title()}")
-
-    def write(folder):
-        rows = [
-            Example(c, "summary", "test", f"p-{c}", (f"d-{c}",), "x", f"Do it.\n\nThe visit <{c}>", "ref")
-            for c in CASES
-        ]
-        write_examples(folder / EXAMPLES, rows)
-        return {}
-
-    curated = make_version(workspace.data, "curated", inputs={}, config={}, code="1", write=write)
-
-    def evaluate(folder):
-        rows = [
-            {"example_id": c, "patient_ref": f"p-{c}", "arm": arm, "answer": f"{arm.upper()}TEXT of {c}"}
-            for arm in ("base", "finetuned")
-            for c in CASES
-        ]
-        write_rows(folder / "predictions.parquet", rows, dict.fromkeys(rows[0], "string"))
-        write_atomic(folder / "report.json", '{"arms": {"base": {}, "finetuned": {}}, "n_cases": 6}')
-        write_atomic(folder / "report.html", '<style>p{color:red}</style><p style="margin:0">Report</p>')
-        return {}
-
-    made = make_version(
-        workspace.reports, "evaluation", inputs={"curated": curated.name}, config={}, code="1", write=evaluate
-    )
-    model = workspace.home / "weights"
-    model.mkdir()
-    (model / "adapter.bin").write_text("w")
-    facts = bundle(evaluation=bundle()["evaluation"] | {"version": made.name})
-    submit(tracking_of(workspace), store, "preceptor", None, model, facts, PASSED, actor="test")
-    store.close()
-    return house_of(workspace, Settings())
-
-
-@pytest.fixture
-def browser(house):
-    return lambda: TestClient(application(house), base_url="http://127.0.0.1", follow_redirects=False)
-
-
-@pytest.fixture
-def token_of():
-    return lambda page: re.search(r'name="form_token" value="(\w+)"', page.text)[1]
-
-
-@pytest.fixture
-def signed_in(house, browser, token_of):
-    """A browser with a session; the password is checked in its own test, since that is slow by design."""
-
-    def enter(name):
-        client = browser()
-        client.cookies.set(house.cookie, house.sessions.begin(name), domain="127.0.0.1")
-        page = client.get("/")
-        assert page.status_code == 200
-        return client, token_of(page)
-
-    return enter
+from preceptor.versions import latest, write_atomic
+from tests.release.conftest import PASSWORD, VALIDITY
+from tests.review.conftest import BATCH, CASES, NOTES
 
 
 def test_who_may_do_what():
@@ -103,6 +32,9 @@ def test_who_may_do_what():
         "/comparisons/{id}/close": leads,
         **dict.fromkeys(("/comparisons/{id}", "/comparisons/{id}/next", "/comparisons/{id}/undo"), judges),
         **dict.fromkeys(("/comparisons/{id}/cases/{case}", "/examples", "/examples/{id}"), judges),
+        **dict.fromkeys(
+            ("/deid", "/deid/{batch}", "/deid/{batch}/{document}"), {"reviewer", "privacy", "admin"}
+        ),
     }
     for page in ROUTES:
         if page.path != "/sign-in":
@@ -128,7 +60,8 @@ def test_every_route_with_every_role_and_none(house, browser, signed_in, role):
 
 @pytest.fixture
 def places(house):
-    """Every route with things that are really there: a comparison with an open case, an example, a version."""
+    """Every route with things that are really there: a comparison with an open case, an example, a document, a version."""
+    document = items(clean_version(house.workspace.data, BATCH)[1], 50)[0].document_ref
     evaluation = latest(house.workspace.reports, "evaluation").name
     made = comparisons.make(house.database, evaluation, ("finetuned", "base"), CASES, 0.0, "lead")
     yield (
@@ -137,6 +70,8 @@ def places(house):
             .replace("{name}/{version}", "preceptor/1")
             .replace("{id}", str(made))
             .replace("{case}", CASES[0])
+            .replace("{batch}", BATCH)
+            .replace("{document}", document)
         )
     )
     comparisons.close(house.database, made)
@@ -169,6 +104,7 @@ def test_whom_a_page_is_not_for_gets_nothing_of_it_and_changes_nothing(house, si
         )
         assert answer.status_code == 403 and "Not for your role" in answer.text, page
         assert "TEXT of" not in answer.text and "The visit" not in answer.text, page
+        assert not any(note[:12] in answer.text for note in NOTES.values()), page
         if page.method == "GET":
             assert client.head(path).status_code == 403, page
         assert client.request("DELETE", path).status_code == 405, page
@@ -349,11 +285,11 @@ def test_overlap_undo_and_closing(house):
     made = comparisons.make(path, "e", ("a", "b"), [f"c{n}" for n in range(10)], 0.3, "lead")
     fine = dict.fromkeys(comparisons.CRITERIA, 4)
     for reviewer in ("r1", "r2"):
-        while case := comparisons.next_case(path, key, made, reviewer):
+        while case := comparisons.next_case(path, made, reviewer):
             comparisons.judge(path, key, made, case, reviewer, "tie", fine, fine)
     assert comparisons.progress(path, made, "r1") == {"cases": 10, "wanted": 13, "done": 13, "mine": 10}
     undone = comparisons.undo(path, made, "r2")
-    assert comparisons.next_case(path, key, made, "r2") == undone
+    assert comparisons.next_case(path, made, "r2") == undone
     comparisons.close(path, made)
     with pytest.raises(users.GateRefused, match="closed"):
         comparisons.undo(path, made, "r2")
