@@ -126,8 +126,18 @@ class Hospital:
         return finished(self.program(*arguments, "--json"), stdin)
 
     def sensor(self, name: str) -> subprocess.Popen[str]:
-        """A tick of the daemon."""
+        """A tick of the daemon in a process of its own, which can be killed."""
         return self.start("-m", "benchmarks.faults.ticking", name)
+
+    def tick(self, name: str) -> dict[str, Any]:
+        """A tick of the daemon, in this process: its imports take longer than most ticks."""
+        import dagster as dg
+
+        from benchmarks.faults.ticking import tick
+
+        os.environ.update(self.environment())
+        with dg.DagsterInstance.get() as instance:
+            return tick(instance, name)
 
     def bring(self, batch: str) -> dict[str, Any]:
         """Intake of the notes of a batch that have a summary."""

@@ -13,6 +13,7 @@ waited for: it is simulated, in the days before today, as the gateway writes it.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import threading
@@ -29,7 +30,6 @@ from benchmarks.faults.loop_home import (
     APPROVER,
     PASSWORD,
     Hospital,
-    finished,
     found_hospital,
     kill,
     review,
@@ -62,11 +62,7 @@ class Story:
 
     def tick(self, sensor: str) -> dict[str, Any]:
         """A tick of the daemon, worked through; says what Dagster shows of it."""
-        found = finished(self.of.sensor(sensor))
-        self._show(sensor, found)
-        return found
-
-    def _show(self, sensor: str, found: dict[str, Any]) -> None:
+        found = self.of.tick(sensor)
         if not found["runs"]:
             self.say(f"Dagster, {sensor}: no run. {found['skipped'] or ''}")
         for run in found["runs"]:
@@ -79,6 +75,7 @@ class Story:
             self.say(f"Dagster, {sensor}: run {run['key']} {ended}. {'; '.join(tags)}")
             if note := run["said"].get("retraining"):
                 self.say(f"  {note}")
+        return found
 
     def killed_in(self, sensor: str, seen: Callable[[], bool], what: str) -> None:
         """A tick whose process, the run's with it, is killed as soon as `seen` is true."""
@@ -124,7 +121,7 @@ class Story:
         self.say(f"intake: {self.of.bring('winter')['documents']} notes of winter")
         (run,) = self.tick("new_batches")["runs"]
         must("candidate_version" in run["steps"], "the whole pipeline ran, without a champion")
-        server = self._promoted_before_serving("preceptor/1")
+        server = self._promoted_and_served("preceptor/1")
         text = self._ask()["choices"][0]["message"]["content"]
         if self.kills:
             kill(server)
@@ -134,14 +131,21 @@ class Story:
         self.say(f"preceptor/1 answers at {self.of.address}/v1")
         return server
 
-    def _promoted_before_serving(self, ref: str) -> Any:
+    def _promoted_and_served(self, ref: str) -> Any:
+        """The first one: a promotion waits until the server reports it, and a server starts only with a champion."""
         self.sign(ref)
-        process = self.of.sensor("approvals")  # it waits until the server reports the version
-        wait_for(lambda: self.champion() == ref, "the alias moves")
-        server = self.serve()
-        self._show("approvals", finished(process))
-        must(self.champion() == ref, f"{ref} is champion")
-        return server
+        servers: list[Any] = []
+
+        def serve() -> None:
+            wait_for(lambda: self.champion() == ref, "the alias moves")
+            servers.append(self.serve())
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        self.tick("approvals")
+        thread.join()
+        must(servers and self.champion() == ref, f"{ref} is champion and served")
+        return servers[0]
 
     def second_version(self) -> None:
         """Spring's notes, and a few of winter's that somebody accepted: version 2 is no better, and ends there."""
@@ -277,7 +281,11 @@ def main() -> None:
     options.add_argument("--no-kills", action="store_true")
     given = options.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        hospital = found_hospital((given.folder or Path(temporary) / "story").resolve())
+        folder = (given.folder or Path(temporary) / "story").resolve()
+        folder.mkdir(parents=True)
+        with (folder / "log.txt").open("a") as log:
+            os.dup2(log.fileno(), 2)  # what stages and libraries say; the story's lines go to standard output
+        hospital = found_hospital(folder)
         story = Story(hospital, kills=not given.no_kills)
         try:
             story.first_version()

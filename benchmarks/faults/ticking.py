@@ -17,6 +17,7 @@ from typing import Any
 import dagster as dg
 
 _RUN_KEY = "dagster/run_key"
+_QUIETLY = {"loggers": {"console": {"config": {}}}}  # a line a stage
 
 
 def tick(instance: dg.DagsterInstance, name: str) -> dict[str, Any]:
@@ -25,13 +26,13 @@ def tick(instance: dg.DagsterInstance, name: str) -> dict[str, Any]:
     from resources import WorkspaceResource
 
     sensor = defs.resolve_sensor_def(name)
-    with (
-        dg.partition_loading_context(dynamic_partitions_store=instance),
-        dg.build_sensor_context(
-            instance=instance, definitions=defs, resources={"workspace": WorkspaceResource()}
-        ) as context,
-    ):
-        asked = sensor.evaluate_tick(context)
+    with dg.build_sensor_context(
+        instance=instance, definitions=defs, resources={"workspace": WorkspaceResource()}
+    ) as context:
+        said = sensor(context)
+    if isinstance(said, dg.SkipReason):
+        return {"skipped": said.skip_message, "runs": []}
+    asked = said if isinstance(said, dg.SensorResult) else dg.SensorResult(run_requests=[said])
     for change in asked.dynamic_partitions_requests or ():
         instance.add_dynamic_partitions(change.partitions_def_name, list(change.partition_keys))
     job = defs.resolve_job_def(sensor.job_name)
@@ -42,13 +43,13 @@ def tick(instance: dg.DagsterInstance, name: str) -> dict[str, Any]:
         done = job.execute_in_process(
             instance=instance,
             partition_key=request.partition_key,
-            run_config=request.run_config or None,
+            run_config={**(request.run_config or {}), **_QUIETLY},
             asset_selection=list(request.asset_selection) if request.asset_selection else None,
-            tags={**request.tags, _RUN_KEY: request.run_key},
+            tags={**request.tags, _RUN_KEY: request.run_key, "dagster/sensor_name": name},
             raise_on_error=False,
         )
         runs.append({"key": request.run_key, "tags": dict(request.tags), **_outcome(done)})
-    return {"skipped": asked.skip_message, "runs": runs}
+    return {"skipped": None, "runs": runs}
 
 
 def _outcome(done: dg.ExecuteInProcessResult) -> dict[str, Any]:
