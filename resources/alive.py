@@ -3,13 +3,13 @@ process ends; one that ends in order takes the file away. Dagster does not see i
 
 from __future__ import annotations
 
+import fcntl
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from preceptor.errors import PreceptorError
-from preceptor.locks import exclusive, held
 from preceptor.settings import Workspace
 
 _SETTLED = 5.0  # seconds after which a file that nobody holds is no longer about to be held
@@ -17,25 +17,41 @@ _SETTLED = 5.0  # seconds after which a file that nobody holds is no longer abou
 
 @contextmanager
 def alive(workspace: Workspace, run_id: str) -> Iterator[None]:
-    """Hold the run's file for as long as the body takes."""
+    """Hold the run's file for as long as the body takes, together with other processes of the same run."""
     path = _file(workspace, run_id)
-    with exclusive(
-        path, PreceptorError(f"Another process is at work on run {run_id[:8]} already."), patience=5.0
-    ):
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)  # waits for an instant where somebody asks
+        os.pwrite(descriptor, _host(), 0)
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(descriptor)
 
 
 def was_killed(workspace: Workspace, run_id: str) -> bool:
-    """Whether the run's process has begun and ended without taking its file away."""
-    path = _file(workspace, run_id)
+    """Whether a process of the run has begun on this machine, and all have ended without taking the file away.
+
+    Of runs on other machines or in other containers nothing is said: locks may not reach there.
+    """
     try:
-        settled = time.time() - path.stat().st_mtime > _SETTLED
+        descriptor = os.open(_file(workspace, run_id), os.O_RDONLY)
     except FileNotFoundError:
         return False
-    return settled and not held(path)
+    try:
+        if time.time() - os.fstat(descriptor).st_mtime < _SETTLED or os.pread(descriptor, 256, 0) != _host():
+            return False
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def _host() -> bytes:
+    return os.uname().nodename.encode()[:256]
 
 
 def _file(workspace: Workspace, run_id: str) -> Path:

@@ -19,7 +19,7 @@ from preceptor.settings import ROOT, Workspace
 PASSWORD = "only for this story"
 REVIEWER, APPROVER = "rita", "ana"
 CORPUS = ROOT / "examples" / "corpus"
-BATCHES = {"winter": slice(0, 36), "spring": slice(36, 48), "summer": slice(48, 60)}  # of the notes
+BATCHES = {"winter": slice(0, 30), "spring": slice(30, 40), "summer": slice(40, 50)}  # of the notes
 # What the clinicians of this hospital want a summary to be. It has nothing of a note, so that a model of 172,352 random weights
 # can learn to write it in a minute; what they wanted before, summaries of 80 words, it cannot learn at all.
 WANTED = "Course stable, treatment unchanged, review planned in clinic as before."
@@ -31,13 +31,14 @@ def settings(port: int) -> dict[str, Any]:
         "corpus": None,
         "corpus_records": None,
         "demo_approver": False,
-        "curation": {"tasks": ["summary"], "decontamination_similarity": 1.1},
+        # what is wanted in summer has no words of the note
+        "curation": {"tasks": ["summary"], "decontamination_similarity": 1.1, "min_term_support": 0.0},
         "synthesis": {"generator": "none"},
         "training": {
             "recipe": "recipes/train/full-cpu.yaml",
             "overrides": {
                 "epochs": 40,
-                "max_steps": None,
+                "max_steps": 120,
                 "checkpoint_steps": 20,
                 "optimizer": {"learning_rate": 0.01},
                 "precision": "fp32",
@@ -49,7 +50,7 @@ def settings(port: int) -> dict[str, Any]:
             "max_new_tokens": 24,
             "memorisation": {"examples": 0},
         },
-        "release": {"verify_serving": [f"http://127.0.0.1:{port}"]},
+        "release": {"verify_serving": [f"http://127.0.0.1:{port}"], "verify_seconds": 600},
         "serving": {
             "port": port,
             "follow_seconds": 0.5,
@@ -57,7 +58,7 @@ def settings(port: int) -> dict[str, Any]:
             "leak_check": False,
         },
         "monitoring": {
-            "new_documents": 10,
+            "new_documents": 5,
             "retraining": {
                 "new_reviewed": 5,
                 "cooldown_days": 0,

@@ -35,7 +35,7 @@ from benchmarks.faults.loop_home import (
     review,
 )
 
-_PATIENCE = 600.0  # seconds for anything that is waited for
+_PATIENCE = 1200.0  # seconds for anything that is waited for
 _ASKED = [{"role": "user", "content": "Summarise this visit.\n\nA cough for two weeks, lungs clear."}]
 
 
@@ -137,7 +137,7 @@ class Story:
         servers: list[Any] = []
 
         def serve() -> None:
-            wait_for(lambda: self.champion() == ref, "the alias moves")
+            wait_for(lambda: self.champion() == ref, "the alias moves", every=0.5)
             servers.append(self.serve())
 
         thread = threading.Thread(target=serve)
@@ -265,12 +265,12 @@ def traffic_of_weeks(hospital: Hospital, good: str, worse: str) -> str:
     return days[before].date.isoformat()
 
 
-def wait_for(true: Callable[[], bool], what: str) -> None:
-    """Wait until it is true. Raises `Wrong` after ten minutes."""
+def wait_for(true: Callable[[], bool], what: str, every: float = 0.05) -> None:
+    """Wait until it is true, looking every so many seconds. Raises `Wrong` after twenty minutes."""
     deadline = time.monotonic() + _PATIENCE
     while not true():
         must(time.monotonic() < deadline, f"waited in vain for: {what}")
-        time.sleep(0.05)
+        time.sleep(every)
 
 
 def main() -> None:

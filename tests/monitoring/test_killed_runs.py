@@ -90,6 +90,9 @@ def test_a_run_is_killed_if_its_process_left_the_file_behind_and_nobody_holds_it
     assert not alive.was_killed(home.workspace, RUN)  # at work
     kill(holder, home.workspace)
     assert alive.was_killed(home.workspace, RUN)
+    path.write_text("another-machine")
+    os.utime(path, (time.time() - 60,) * 2)
+    assert not alive.was_killed(home.workspace, RUN)  # locks may not reach there
     os.utime(path)
     assert not alive.was_killed(home.workspace, RUN)  # made an instant ago: about to be held
     with alive.alive(home.workspace, RUN):
