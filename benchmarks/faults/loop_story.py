@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import httpx
 
@@ -52,11 +52,11 @@ def must(holds: object, said: str) -> None:
 class Story:
     """The steps in order; each says what happened. `kills`: whether processes are killed in between."""
 
-    def __init__(self, hospital: Hospital, kills: bool) -> None:
-        self.of, self.kills, self._began = hospital, kills, time.monotonic()
+    def __init__(self, hospital: Hospital, kills: bool, out: TextIO) -> None:
+        self.of, self.kills, self._out, self._began = hospital, kills, out, time.monotonic()
 
     def say(self, text: str) -> None:
-        print(f"{time.monotonic() - self._began:7.1f} s  {text}", flush=True)
+        print(f"{time.monotonic() - self._began:7.1f} s  {text}", file=self._out, flush=True)
 
     # what people and timers do
 
@@ -283,10 +283,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = (given.folder or Path(temporary) / "story").resolve()
         folder.mkdir(parents=True)
+        out = os.fdopen(os.dup(1), "w")  # the story's lines; what stages and libraries print goes to the log
         with (folder / "log.txt").open("a") as log:
-            os.dup2(log.fileno(), 2)  # what stages and libraries say; the story's lines go to standard output
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
         hospital = found_hospital(folder)
-        story = Story(hospital, kills=not given.no_kills)
+        story = Story(hospital, kills=not given.no_kills, out=out)
         try:
             story.first_version()
             story.second_version()
