@@ -189,6 +189,7 @@ class Story:
         self.tick("retraining_triggers")  # settles what has ended
         entry = self.of.call("monitor", "retraining")["decisions"][-1]
         must((entry["version"], entry["outcome"]) == (ref, outcome), f"{ref} is {outcome}: {entry['note']}")
+        must("report does not say" not in entry["note"], "the gate decided on what was measured")
 
     def gone_bad(self) -> None:
         """Weeks of traffic: with version 3 other cases come and clinicians keep less. One alarm, one rollback, and a retraining."""
