@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from assets._retraining import CAUSE, DECISION, JOB, WHY
+from pipelines.killed import close_killed
 from resources import WorkspaceResource
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _WHY_LENGTH = 250
 def tick(
     instance: dg.DagsterInstance, workspace: WorkspaceResource, now: datetime, due: datetime | None = None
 ) -> dg.RunRequest | dg.SkipReason:
-    """Settle what has ended, look at the causes, and ask for a run if the policy lets one start; else say why not.
+    """Settle what has ended or was killed, look at the causes, and ask for a run if the policy lets one start; else say why not.
 
     `due`: the calendar asks for a retraining, from then on. Killed anywhere, the next tick goes on: a start is written down
     before a run is asked for, and asked for again under the same key as long as there is none.
@@ -39,6 +40,7 @@ def tick(
     from preceptor.monitoring.facts import champion_of, open_sources
     from preceptor.monitoring.retraining_record import open_record
 
+    close_killed(instance, workspace)
     ours = workspace.workspace()
     with open_record(ours.monitoring) as record:
         if due is not None:

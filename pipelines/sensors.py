@@ -6,33 +6,42 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from assets._shared import batches
+from assets.curated import curated_examples
+from assets.deidentified import deidentified_documents
+from assets.monitoring import drift_report
+from assets.raw import raw_documents
 from pipelines.jobs import pipeline, promotion, retraining
-from pipelines.lost_runs import lost_runs
+from pipelines.killed import close_killed, crashed
+from pipelines.main_job import COMMAND_TAG
 from pipelines.retraining import tick
 from resources import WorkspaceResource
 
 APPROVAL = "preceptor/approval"  # tag of a promotion's run: the number of the last approval's event
 ATTEMPTS = 5
+# What becomes of a batch while there is a champion: its documents can be reviewed and learnt from, and nothing is trained.
+UNTIL_TRAINING = [
+    asset.key for asset in (raw_documents, deidentified_documents, curated_examples, drift_report)
+]
 
 
-def run_key(event: int, runs: Sequence[dg.RunRecord], now: datetime, minutes: float) -> str | None:
-    """The key under which the promotion for an approval is asked for; None if it was, and need not be again.
+def run_key(
+    key: str, runs: Sequence[dg.RunRecord], now: datetime, minutes: float | None = None
+) -> str | None:
+    """The key under which a run is asked for, `key` the first time; None if it was, and need not be again.
 
     `runs` are those asked for so far, the newest first. What was refused is not asked for again, nor what somebody cancelled;
-    what was killed is: Dagster does not see it where runs are processes of this machine, and the run stays "started" for ever. So one
-    that has taken longer than `minutes` counts as killed; if it was not, two of the same at once do no harm.
+    what was killed is. `close_killed` sees that on this machine; elsewhere one that has been started for longer than `minutes`
+    counts as killed: if it was not, two of the same at once do no harm.
     """
     if not runs:
-        return f"approval-{event}"
+        return key
     last = runs[0].dagster_run
-    killed = last.status == dg.DagsterRunStatus.STARTED and now - _utc(runs[0].update_timestamp) > timedelta(
-        minutes=minutes
+    killed = (
+        minutes is not None
+        and last.status == dg.DagsterRunStatus.STARTED
+        and now - _utc(runs[0].update_timestamp) > timedelta(minutes=minutes)
     )
-    crashed = (
-        last.status == dg.DagsterRunStatus.FAILURE
-        and last.tags.get("dagster/failure_reason") != "STEP_FAILURE"
-    )
-    return f"approval-{event}-{len(runs)}" if (killed or crashed) and len(runs) < ATTEMPTS else None
+    return f"{key}-{len(runs)}" if (killed or crashed(last)) and len(runs) < ATTEMPTS else None
 
 
 def _utc(at: datetime) -> datetime:
@@ -56,10 +65,12 @@ def approvals(
     if not waiting:
         return dg.SkipReason("no approved version waits")
     # No cursor: the record says what waits, and the daemon starts one run for a key.
+    close_killed(context.instance, workspace)
     requests = []
     for item in waiting:
         runs = context.instance.get_run_records(dg.RunsFilter(tags={APPROVAL: str(item.event)}))
-        if key := run_key(item.event, runs, datetime.now(UTC), settings.promotion_minutes):
+        key = run_key(f"approval-{item.event}", runs, datetime.now(UTC), settings.promotion_minutes)
+        if key:
             requests.append(
                 dg.RunRequest(
                     run_key=key,
@@ -74,20 +85,36 @@ def approvals(
     job=pipeline,
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.STOPPED,
-    description="Sees batches that `preceptor intake` brought and runs the pipeline for each.",
+    description="Sees batches that `preceptor intake` brought. Without a champion it runs the whole pipeline for each; with one, up "
+    "to curated examples and drift: whether to train is then for retraining_triggers to decide.",
 )
 def new_batches(
     context: dg.SensorEvaluationContext, workspace: WorkspaceResource
 ) -> dg.SensorResult | dg.SkipReason:
+    from preceptor.release.stage import present_champion
+
     with workspace.vault() as vault:
         known = vault.batches()
-    fresh = [b for b in known if not context.instance.has_dynamic_partition("batches", b)]
-    if not fresh:
+    instance = context.instance
+    fresh = [b for b in known if not instance.has_dynamic_partition("batches", b)]
+    close_killed(instance, workspace)
+    keys = {b: key for b in known if (key := _batch_key(instance, b))}
+    if not keys:
         return dg.SkipReason("no new batch in the vault")
+    champion = present_champion(workspace.tracking(), workspace.settings())
+    only = {"asset_selection": UNTIL_TRAINING} if champion else {}
     return dg.SensorResult(
-        run_requests=[dg.RunRequest(run_key=f"batch-{b}", partition_key=b) for b in fresh],
-        dynamic_partitions_requests=[batches.build_add_request(fresh)],
+        run_requests=[dg.RunRequest(run_key=key, partition_key=b, **only) for b, key in keys.items()],
+        dynamic_partitions_requests=[batches.build_add_request(fresh)] if fresh else [],
     )
+
+
+def _batch_key(instance: dg.DagsterInstance, batch: str) -> str | None:
+    """A batch is asked for once, and again when its run was killed; what somebody or `preceptor run` took up is theirs."""
+    runs = instance.get_run_records(dg.RunsFilter(tags={"dagster/partition": batch}))
+    if any(COMMAND_TAG in found.dagster_run.tags for found in runs):
+        return None
+    return run_key(f"batch-{batch}", runs, datetime.now(UTC))
 
 
 @dg.sensor(
@@ -118,6 +145,16 @@ def notifications(workspace: WorkspaceResource) -> dg.SkipReason:
         done = deliver(record, settings)
     problems = "".join(f" {problem}" for problem in done.problems.values())
     return dg.SkipReason(f"{done.sent} messages sent.{problems}")
+
+
+@dg.sensor(
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.STOPPED,
+    description="Sees runs whose process is gone and says that they failed, which frees their pools and lets run_retries see them.",
+)
+def lost_runs(context: dg.SensorEvaluationContext, workspace: WorkspaceResource) -> dg.SkipReason:
+    lost = close_killed(context.instance, workspace)
+    return dg.SkipReason(f"{lost} runs were lost, at {datetime.now(UTC):%H:%M:%S} UTC")
 
 
 SENSORS = [approvals, new_batches, retraining_triggers, notifications, lost_runs]

@@ -28,6 +28,17 @@ class WorkspaceResource(dg.ConfigurableResource):
     profile: str = ""
     config: str = ""
 
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[WorkspaceResource]:
+        """While a run is at work its process shows that it is there; a sensor needs no such thing."""
+        from resources.alive import alive
+
+        if context.run is None:
+            yield self
+            return
+        with alive(self.workspace(), context.run.run_id):
+            yield self
+
     def workspace(self) -> Workspace:
         from preceptor.settings import Workspace, default_home
 

@@ -90,5 +90,5 @@ def _said(traffic: dict[str, Any]) -> list[str]:
         lines.append("no alarm")
     if done := traffic["rollback"]:
         back = f"rolled back to {done['champion']}" if done["champion"] else f"not rolled back: {done['why']}"
-        lines.append(f"{back}, by the policy (monitoring.rollback)")
+        lines.append(f"policy monitoring.rollback: {back}")
     return lines

@@ -61,7 +61,10 @@ class Alarm:
             value = f"{shown(self.score, measure.unit)}, limit {shown(self.limit, measure.unit)}"
         else:
             usual = "" if self.reference is None else f", usually {shown(self.reference, measure.unit)}"
-            value = f"{shown(self.value, measure.unit)}{usual}; {self.score:.3g} is beyond the limit of {self.limit:g}"
+            score, limit = f"{self.score:.3g}", f"{self.limit:g}"
+            if measure.unit == "share":  # in the words of the page: 37 points, not 0.37
+                score, limit = f"{100 * self.score:.3g} points", f"{100 * self.limit:g} points"
+            value = f"{shown(self.value, measure.unit)}{usual}; {score}, beyond the limit of {limit}"
         return f"{self.subject}: {measure.title}{what}: {value} (n = {self.n}, {self.first} to {self.last})"
 
 

@@ -10,7 +10,9 @@ import pytest
 from dagster._core.events import EngineEventData
 from dagster._core.storage.tags import GRPC_INFO_TAG
 
-from pipelines.lost_runs import LOST, lost, lost_runs
+from pipelines.killed import LOST, close_killed
+from pipelines.sensors import lost_runs
+from resources import WorkspaceResource
 
 OF_A_CODE_SERVER = {GRPC_INFO_TAG: '{"host": "code", "port": 4000}'}
 
@@ -24,6 +26,17 @@ def nothing() -> None:
 def instance():
     with dg.DagsterInstance.ephemeral() as found:
         yield found
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    return WorkspaceResource(home=str(tmp_path))
+
+
+def lost(instance, workspace):
+    """The runs that are called failed by now."""
+    close_killed(instance, workspace)
+    return [r.run_id for r in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))]
 
 
 def started(instance, tags=OF_A_CODE_SERVER, at=None):
@@ -46,29 +59,29 @@ def ended():
     return process.pid
 
 
-def test_a_run_whose_process_ended_is_lost(instance, ended):
+def test_a_run_whose_process_ended_is_lost(instance, workspace, ended):
     run = says(instance, started(instance), ended)
-    assert [r.run_id for r in lost(instance)] == [run]
+    assert lost(instance, workspace) == [run]
 
 
-def test_one_that_runs_or_said_nothing_yet_or_was_started_otherwise_is_not(instance, ended):
+def test_one_that_runs_or_said_nothing_yet_or_was_started_otherwise_is_not(instance, workspace, ended):
     says(instance, started(instance), os.getpid())
     started(instance)
     says(instance, started(instance, tags={}), ended)
-    assert lost(instance) == []
+    assert lost(instance, workspace) == []
 
 
-def test_a_number_that_another_process_has_by_now_is_not_the_run(instance):
+def test_a_number_that_another_process_has_by_now_is_not_the_run(instance, workspace):
     run = started(instance, at=time.time() - 86_400)
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as later:
         says(instance, run, later.pid)
-        assert [r.run_id for r in lost(instance)] == [run.run_id]
+        assert lost(instance, workspace) == [run.run_id]
         later.communicate(b"\n")
 
 
-def test_the_sensor_says_that_it_failed(instance, ended):
+def test_the_sensor_says_that_it_failed(instance, workspace, ended):
     run = says(instance, started(instance), ended)
-    with dg.build_sensor_context(instance=instance) as context:
+    with dg.build_sensor_context(instance=instance, resources={"workspace": workspace}) as context:
         answer = lost_runs(context)
     assert "1 runs were lost" in answer.skip_message
     assert instance.get_run_by_id(run).status == dg.DagsterRunStatus.FAILURE

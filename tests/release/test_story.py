@@ -121,9 +121,9 @@ def test_the_sensor_asks_again_only_for_a_promotion_that_was_killed(status, reas
         ),
         update_timestamp=now - timedelta(minutes=minutes),
     )
-    assert run_key(7, [], now, 10) == "approval-7"
-    assert run_key(7, [run, run], now, 10) == ("approval-7-2" if asked else None)
-    assert run_key(7, [run] * ATTEMPTS, now, 10) is None
+    assert run_key("approval-7", [], now, 10) == "approval-7"
+    assert run_key("approval-7", [run, run], now, 10) == ("approval-7-2" if asked else None)
+    assert run_key("approval-7", [run] * ATTEMPTS, now, 10) is None
 
 
 class Killed(BaseException):

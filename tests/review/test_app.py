@@ -8,6 +8,7 @@ import sqlite3
 from dataclasses import replace
 
 import pytest
+from starlette.testclient import TestClient
 
 from preceptor.curation import reviews
 from preceptor.papers.bundle import folder_of
@@ -18,6 +19,7 @@ from preceptor.release.registry import tracking_of
 from preceptor.release.store import ROLES, open_store
 from preceptor.review import comparisons
 from preceptor.review.agreement import krippendorff_alpha
+from preceptor.review.app import application
 from preceptor.review.routes import ROUTES
 from preceptor.vault import open_vault
 from preceptor.versions import latest, write_atomic

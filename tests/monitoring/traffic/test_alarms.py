@@ -113,7 +113,7 @@ def test_an_open_alarm_is_told_with_measure_value_limit_n_and_window(tmp_path, d
     assert found.severity == "error" and found.n >= 40 and found.limit == 0.1
     for part in (
         "Share of the draft kept",
-        "beyond the limit of 0.1",
+        "points, beyond the limit of 10 points",
         f"n = {found.n}",
         found.first,
         found.last,
