@@ -102,9 +102,11 @@ def new_batches(
     if not keys:
         return dg.SkipReason("no new batch in the vault")
     champion = present_champion(workspace.tracking(), workspace.settings())
-    only = {"asset_selection": UNTIL_TRAINING} if champion else {}
+    only = UNTIL_TRAINING if champion else None
     return dg.SensorResult(
-        run_requests=[dg.RunRequest(run_key=key, partition_key=b, **only) for b, key in keys.items()],
+        run_requests=[
+            dg.RunRequest(run_key=key, partition_key=b, asset_selection=only) for b, key in keys.items()
+        ],
         dynamic_partitions_requests=[batches.build_add_request(fresh)] if fresh else [],
     )
 

@@ -6,7 +6,7 @@ The queue and the decisions are those of `preceptor deid review`. The original i
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, Literal
 
 from preceptor.deid.batch import DeidResult
 from preceptor.deid.leakcheck import FAILED
@@ -18,7 +18,7 @@ from preceptor.review.visit import Visit
 from preceptor.vault.audit import acting_for
 from preceptor.versions import DatasetVersion, digest
 
-VERDICTS = {
+VERDICTS: dict[Literal["clean", "leak"], str] = {
     "clean": "nothing is left that identifies anybody",
     "leak": "I have ticked what is left",
 }
@@ -28,6 +28,9 @@ REASONS = {
     "doubt": "a word that nothing explains",
 }
 LISTED = 50
+
+
+_BY_NAME: dict[str, Literal["clean", "leak"]] = {name: name for name in VERDICTS}
 
 
 def newest(visit: Visit) -> Any:
@@ -67,8 +70,8 @@ def decide(visit: Visit) -> Any:
     if FAILED in item.rules:
         raise UsageError("There is no text of this document: nobody can find it clean.")
     try:
-        verdict = form.get("verdict")
-        if verdict != "clean" and verdict != "leak":
+        verdict = _BY_NAME.get(form.get("verdict", ""))
+        if verdict is None:
             raise UsageError("Say what you found: nothing, or what you have ticked.")
         ticked = _ticked(visit)
         if (verdict == "leak") != bool(ticked):
