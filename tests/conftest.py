@@ -21,5 +21,7 @@ for name in (
     "PRECEPTOR_CONFIG",
     "PRECEPTOR_MASTER_KEY",
     "DAGSTER_HOME",
+    "PRECEPTOR_TRACKING_URI",
+    "PRECEPTOR_TRACKING_ARTIFACTS",
 ):
     os.environ.pop(name, None)

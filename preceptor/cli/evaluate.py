@@ -241,7 +241,7 @@ def _models(
         answers = AnswersOf(ours, given, None if own_cases else curated.name)
         models["finetuned"] = tuned(f"fine-tuned {model.name}", model.path, base, model.name, answers)
     tracking = tracking_of(ours)
-    if ours.mlflow.exists() and (champion := champion_model(tracking, ours, given)):
+    if tracking.exists() and (champion := champion_model(tracking, ours, given)):
         answers = AnswersOf(ours, given, None if own_cases or curated is None else curated.name)
         models["champion"] = tuned(
             f"champion {champion.info.ref}", champion.path, champion.base, champion.info.digest, answers
@@ -279,7 +279,7 @@ def _named(
         inputs = json.loads(manifest.read_text(encoding="utf-8"))["inputs"] if manifest.exists() else {}
         return folder.resolve().name, folder, base, checkpoint_digest(folder), inputs.get("curated")
     tracking = registry.tracking_of(ours)
-    if not ours.mlflow.exists():
+    if not tracking.exists():
         raise UsageError(
             f"{ref} is neither a folder nor a model version: nothing is registered in this workspace yet."
         )

@@ -7,6 +7,7 @@ Aliases: `candidate` (passed the gates, waits for approval), `champion` (what se
 from __future__ import annotations
 
 import json
+import os
 import re
 import tempfile
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ from preceptor.release.artifacts import (
 from preceptor.release.mlflow_client import reaching
 from preceptor.settings import Workspace
 
+ENV_TRACKING, ENV_ARTIFACTS = "PRECEPTOR_TRACKING_URI", "PRECEPTOR_TRACKING_ARTIFACTS"
 CANDIDATE, CHAMPION, PREVIOUS = "candidate", "champion", "previous"
 _REF = re.compile(
     r"(?P<name>[A-Za-z0-9][A-Za-z0-9_.-]{0,99})(/(?P<version>[1-9][0-9]{0,8})|@(?P<alias>[a-z_-]+))"
@@ -48,8 +50,21 @@ class Tracking:
 
 
 def tracking_of(workspace: Workspace) -> Tracking:
-    """The embedded tracking of a workspace: SQLite, and files beside it."""
-    return Tracking(f"sqlite:///{workspace.mlflow / 'mlflow.db'}", (workspace.mlflow / "artifacts").as_uri())
+    """The tracking of a workspace: the MLflow that `PRECEPTOR_TRACKING_URI` names, or SQLite in the home.
+
+    A name of our own, not MLflow's: a variable left over from other work must not send models elsewhere. Files lie in
+    the home unless `PRECEPTOR_TRACKING_ARTIFACTS` names another place. Raises `UsageError` for addresses with a password:
+    they are written into jobs and manifests.
+    """
+    uri = os.environ.get(ENV_TRACKING) or f"sqlite:///{workspace.mlflow / 'mlflow.db'}"
+    files = os.environ.get(ENV_ARTIFACTS) or (workspace.mlflow / "artifacts").as_uri()
+    for name, value in ((ENV_TRACKING, uri), (ENV_ARTIFACTS, files)):
+        if urlparse(value).password:
+            raise UsageError(
+                f"{name} holds a password (rule password-in-address). Leave it out of the address: MLflow takes "
+                "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, PostgreSQL PGPASSFILE or PGPASSWORD."
+            )
+    return Tracking(uri, files.rstrip("/"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,195 @@
+"""The processes of docker/compose.yaml without containers: MLflow, code server, webserver and daemon, on one PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from benchmarks.faults.postgres import Postgres, free_port
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SHIPPED = ROOT / "dagster_home" / "dagster-postgres.yaml"
+_BIN = Path(sys.executable).parent
+_LAUNCH = """mutation($given: ExecutionParams!) { launchRun(executionParams: $given) {
+  __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
+  ... on RunConfigValidationInvalid { errors { message } } } }"""
+_ADD = """mutation($given: RepositorySelector!, $key: String!) { addDynamicPartition(
+  repositorySelector: $given, partitionsDefName: "batches", partitionKey: $key) { __typename } }"""
+_RUNS = "query { runsOrError(limit: 200) { ... on Runs { results { runId status parentRunId tags { key value } } } } }"
+ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
+REPOSITORY = {"repositoryLocationName": "preceptor", "repositoryName": "__repository__"}
+
+
+class Services:
+    """What runs, and the webserver's GraphQL API. `environment` is that of the code server: the home and its settings."""
+
+    def __init__(self, folder: Path, postgres: Postgres, environment: dict[str, str]) -> None:
+        self.folder, self.postgres = folder, postgres
+        self.mlflow, self.code, self.web = free_port(), free_port(), free_port()
+        # The very file that users take.
+        self.dagster_home = folder / "dagster_home"
+        self.dagster_home.mkdir(parents=True)
+        shutil.copy(SHIPPED, self.dagster_home / "dagster.yaml")
+        (folder / "workspace.yaml").write_text(
+            f"load_from:\n  - grpc_server: {{host: 127.0.0.1, port: {self.code}, location_name: preceptor}}\n"
+        )
+        database = {"PGPASSWORD": postgres.password}
+        self.dagster_environment = database | {
+            "DAGSTER_HOME": str(self.dagster_home),
+            "DAGSTER_PG_HOST": "127.0.0.1",
+            "DAGSTER_PG_PORT": str(postgres.port),
+            "DAGSTER_PG_DB": "dagster",
+            "DAGSTER_PG_USERNAME": "dagster",
+        }
+        self.code_environment = (
+            self.dagster_environment
+            | environment
+            | {"PRECEPTOR_TRACKING_URI": f"http://127.0.0.1:{self.mlflow}"}
+        )
+        self._mlflow_environment = database | {
+            "MLFLOW_BACKEND_STORE_URI": f"postgresql://mlflow@127.0.0.1:{postgres.port}/mlflow",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        }
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.graphql = httpx.Client(base_url=f"http://127.0.0.1:{self.web}", timeout=60)
+
+    def start(self) -> None:
+        """Start all, and wait until the webserver has loaded the definitions from the code server."""
+        self._run(
+            "mlflow",
+            ["mlflow", "server", "--host", "127.0.0.1", "--port", str(self.mlflow), "--workers", "1"],
+            self._mlflow_environment,
+        )
+        await_url(f"http://127.0.0.1:{self.mlflow}/health")
+        address = ["-h", "127.0.0.1", "-p", str(self.code)]
+        self._run(
+            "code",
+            ["dagster", "code-server", "start", "-m", "pipelines.definitions", *address],
+            self.code_environment,
+        )
+        workspace = ["-w", str(self.folder / "workspace.yaml")]
+        self._run(
+            "web",
+            ["dagster-webserver", *workspace, "-h", "127.0.0.1", "-p", str(self.web)],
+            self.dagster_environment,
+        )
+        await_url(f"http://127.0.0.1:{self.web}/server_info")
+        self._run("daemon", ["dagster-daemon", "run", *workspace], self.dagster_environment)
+        wait_for(self._loaded, 180)
+
+    def stop(self) -> None:
+        for process in self.processes.values():
+            with_group(process, signal.SIGTERM)
+        for process in self.processes.values():
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                pass
+            with_group(process, signal.SIGKILL)
+
+    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
+        answer = self.graphql.post("/graphql", json={"query": query, "variables": variables})
+        answer.raise_for_status()
+        found = answer.json()
+        if found.get("errors"):
+            raise RuntimeError(found["errors"][0]["message"])
+        return found["data"]
+
+    def launch(self, job: str, batch: str, assets: Sequence[str] = ()) -> str:
+        """Start a run as the UI's launch button does; return its id. The batch becomes a partition if it is none."""
+        self.ask(_ADD, given=REPOSITORY, key=batch)
+        selection = {"assetSelection": [{"path": [name]} for name in assets]} if assets else {}
+        given = {
+            "selector": REPOSITORY | {"jobName": job} | selection,
+            "runConfigData": {},
+            "executionMetadata": {"tags": [{"key": "dagster/partition", "value": batch}]},
+        }
+        answer = self.ask(_LAUNCH, given=given)["launchRun"]
+        if answer["__typename"] != "LaunchRunSuccess":
+            raise RuntimeError(f"the run was not launched: {answer}")
+        return answer["run"]["runId"]
+
+    def runs(self) -> list[dict[str, Any]]:
+        return self.ask(_RUNS)["runsOrError"]["results"]
+
+    def statuses(self, *runs: str) -> list[str]:
+        """Of these runs; of one that was begun anew, of its last try."""
+        known = self.runs()
+
+        def last(run: str) -> dict[str, Any]:
+            (one,) = (r for r in known if r["runId"] == run)
+            tries = [r for r in known if r["parentRunId"] == run and r["runId"] != run]
+            return last(tries[0]["runId"]) if tries else one
+
+        return [last(run)["status"] for run in runs]
+
+    def _loaded(self) -> bool:
+        query = "query { repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"
+        try:
+            return bool(self.ask(query)["repositoriesOrError"].get("nodes"))
+        except (httpx.HTTPError, RuntimeError):
+            return False
+
+    def _run(self, name: str, command: list[str], environment: dict[str, str]) -> None:
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                [str(_BIN / command[0]), *command[1:]],
+                env=os.environ | environment,
+                cwd=ROOT,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+
+def with_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Send a signal to a service and its children, if they are there."""
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def await_url(url: str, seconds: float = 180) -> None:
+    def answers() -> bool:
+        try:
+            return httpx.get(url, timeout=5).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    wait_for(answers, seconds)
+
+
+def wait_for(condition: Any, seconds: float, every: float = 0.5) -> float:
+    """Wait until `condition()`; return how long it took. Raises `TimeoutError`."""
+    began = time.monotonic()
+    while not condition():
+        if time.monotonic() - began > seconds:
+            raise TimeoutError(f"{getattr(condition, '__name__', condition)} did not come true in {seconds} s")
+        time.sleep(every)
+    return time.monotonic() - began
+
+
+@contextmanager
+def running(folder: Path, environment: dict[str, str]) -> Iterator[Services]:
+    """PostgreSQL and all services in `folder`, for as long as the block runs."""
+    postgres = Postgres(folder / "postgres")
+    postgres.create("dagster", "mlflow")
+    services = Services(folder, postgres, environment)
+    try:
+        services.start()
+        yield services
+    finally:
+        services.stop()
+        postgres.stop("fast")
