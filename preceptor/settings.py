@@ -581,6 +581,7 @@ class ReviewSettings(_Section):
     """The review app; docs/review.md."""
 
     host: str = "127.0.0.1"  # another address needs TLS
+    names: tuple[str, ...] = ()  # by which a reverse proxy is asked for it, such as review.hospital.example
     tls_certificate: str | None = None  # PEM files; with them cookies are Secure and browsers keep to https
     tls_key: str | None = None
     idle_minutes: int = Field(default=15, ge=1)  # without a click; HIPAA 164.312(a)(2)(iii), automatic logoff

@@ -37,7 +37,7 @@ class Services:
         self.folder, self.postgres = folder, postgres
         self.mlflow, self.code, self.web = free_port(), free_port(), free_port()
         # The very file that users take.
-        self.dagster_home = folder / "dagster_home"
+        self.dagster_home = Path(environment["PRECEPTOR_HOME"]) / "dagster_home"
         self.dagster_home.mkdir(parents=True)
         shutil.copy(SHIPPED, self.dagster_home / "dagster.yaml")
         (folder / "workspace.yaml").write_text(
@@ -57,7 +57,7 @@ class Services:
             | {"PRECEPTOR_TRACKING_URI": f"http://127.0.0.1:{self.mlflow}"}
         )
         self._mlflow_environment = database | {
-            "MLFLOW_BACKEND_STORE_URI": f"postgresql://mlflow@127.0.0.1:{postgres.port}/mlflow",
+            "MLFLOW_BACKEND_STORE_URI": f"postgresql+psycopg2://mlflow@127.0.0.1:{postgres.port}/mlflow",
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         }

@@ -96,7 +96,7 @@ def _answer(house: House, page: Page, request: Any, body: bytes) -> Any:
 def _refusal(house: House, page: Page, request: Any, visit: Visit) -> Any | None:
     """The answer to whom the page is not for; None if it is."""
     host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
-    if host not in LOOPBACK | {house.settings.review.host}:  # DNS rebinding
+    if host not in LOOPBACK | {house.settings.review.host, *house.settings.review.names}:  # DNS rebinding
         return visit.page("message", 421, title="Wrong address", text="This server does not go by that name.")
     if page.roles is not None and not visit.role:
         return visit.go("/sign-in")
