@@ -3,7 +3,7 @@
 Real processes: PostgreSQL, MLflow's server, a code server, the webserver, the daemon. Runs are started through the webserver's
 GraphQL API. Chapters: one run; several batches at once; two whole pipelines that contend for the pool of one, with
 PostgreSQL restarted while they train; PostgreSQL away for a minute. Prints what became of each, and what was lost.
-Takes about a quarter of an hour on two cores; --chapters takes a part. Needs PostgreSQL's programs and the extra `postgres`.
+With Caddy on the machine, docker/Caddyfile stands before them, too. Takes about a quarter of an hour on two cores; --chapters takes a part. Needs PostgreSQL's programs and the extra `postgres`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.faults.postgres import binaries
+from benchmarks.faults.proxy import looked_at
 from benchmarks.faults.services import ENDED, ROOT, Services, running, wait_for
 
 DOCUMENTS = ROOT / "examples" / "corpus" / "documents"
@@ -111,8 +112,11 @@ class Story:
             "away for seconds": round(away, 1),
             "statuses": counted(statuses),
             "runs begun anew": self._begun_anew(runs),
+            "webserver did not answer": self.services.unanswered,
             "seconds": since(began),
             **self._pool(),
+            "rows of Dagster's events": int(self.services.postgres.sql("SELECT count(*) FROM event_logs", "dagster")),
+            "registered": self._registered(),
         }
 
     def crash_while_deidentifying(self) -> None:
@@ -131,6 +135,7 @@ class Story:
             "status": outcome,
             "seconds after it was back": since(began),
             "runs begun anew": self._begun_anew([run]),
+            "webserver did not answer": self.services.unanswered,
             "processes that ended": self._ended_processes(),
         }
 
@@ -174,6 +179,9 @@ class Story:
             most = max(most, at_work)
         return {"steps of the pool": len(rows.splitlines()) // 2, "at once, at most": most}
 
+    def _registered(self) -> list[str]:
+        return self.services.postgres.sql("SELECT name || '/' || version FROM model_versions", "mlflow").split()
+
     def _documents(self, first: int, last: int) -> list[Path]:
         return sorted(DOCUMENTS.iterdir())[first:last]
 
@@ -197,6 +205,7 @@ CHAPTERS: dict[str, Callable[[Story], None]] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--chapters", nargs="+", choices=CHAPTERS, default=list(CHAPTERS))
+    parser.add_argument("--caddy", default=shutil.which("caddy"), help="where Caddy is; default: on the PATH")
     parser.add_argument("--keep", type=Path, help="a folder that is kept, with logs; default: none is")
     options = parser.parse_args()
     if binaries() is None:
@@ -209,7 +218,9 @@ def main() -> None:
         began = time.monotonic()
         with running(folder, house.environment) as services:
             story = Story(house, services)
-            story.found["all services up"] = {"seconds": since(began)}
+            story.found["all services up"] = {"seconds": since(began), "healthy": services.healthy()}
+            if options.caddy:
+                story.found["behind the proxy"] = looked_at(options.caddy, services)
             for name in options.chapters:
                 CHAPTERS[name](story)
                 print(json.dumps({name: list(story.found.values())[-1]}), file=sys.stderr, flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import yaml
 
 from benchmarks.faults.postgres import Postgres, free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+DOCKER = ROOT / "docker"
 SHIPPED = ROOT / "dagster_home" / "dagster-postgres.yaml"
 _BIN = Path(sys.executable).parent
 _LAUNCH = """mutation($given: ExecutionParams!) { launchRun(executionParams: $given) {
@@ -62,31 +65,38 @@ class Services:
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         }
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.unanswered = 0  # questions to the webserver that came to nothing
         self.graphql = httpx.Client(base_url=f"http://127.0.0.1:{self.web}", timeout=60)
 
     def start(self) -> None:
         """Start all, and wait until the webserver has loaded the definitions from the code server."""
-        self._run(
-            "mlflow",
-            ["mlflow", "server", "--host", "127.0.0.1", "--port", str(self.mlflow), "--workers", "1"],
-            self._mlflow_environment,
-        )
+        commands = self._commands()
+        self._run("mlflow", commands["mlflow"], self._mlflow_environment)
         await_url(f"http://127.0.0.1:{self.mlflow}/health")
-        address = ["-h", "127.0.0.1", "-p", str(self.code)]
-        self._run(
-            "code",
-            ["dagster", "code-server", "start", "-m", "pipelines.definitions", *address],
-            self.code_environment,
-        )
-        workspace = ["-w", str(self.folder / "workspace.yaml")]
-        self._run(
-            "web",
-            ["dagster-webserver", *workspace, "-h", "127.0.0.1", "-p", str(self.web)],
-            self.dagster_environment,
-        )
+        self._run("code", commands["code"], self.code_environment)
+        self._run("webserver", commands["webserver"], self.dagster_environment)
         await_url(f"http://127.0.0.1:{self.web}/server_info")
-        self._run("daemon", ["dagster-daemon", "run", *workspace], self.dagster_environment)
+        self._run("daemon", commands["daemon"], self.dagster_environment)
         wait_for(self._loaded, 180)
+
+    def healthy(self) -> dict[str, bool]:
+        """What docker/health.py, the image's HEALTHCHECK, says of each service."""
+        asked = {
+            "mlflow": f"http://127.0.0.1:{self.mlflow}/health",
+            "code": f"grpc://127.0.0.1:{self.code}",
+            "webserver": f"http://127.0.0.1:{self.web}/server_info",
+            "daemon": "daemon",
+        }
+        path = {"PATH": f"{_BIN}:{os.environ['PATH']}"}
+        return {
+            name: subprocess.run(
+                [sys.executable, str(DOCKER / "health.py")],
+                env=os.environ | self.dagster_environment | path | {"PRECEPTOR_HEALTH": what},
+                check=False,
+            ).returncode
+            == 0
+            for name, what in asked.items()
+        }
 
     def stop(self) -> None:
         for process in self.processes.values():
@@ -121,7 +131,15 @@ class Services:
         return answer["run"]["runId"]
 
     def runs(self) -> list[dict[str, Any]]:
-        return self.ask(_RUNS)["runsOrError"]["results"]
+        """All of them. While PostgreSQL is away the webserver answers 500, which is counted, and asked again."""
+        while True:
+            try:
+                return self.ask(_RUNS)["runsOrError"]["results"]
+            except (httpx.HTTPError, RuntimeError, KeyError):
+                self.unanswered += 1
+                if self.processes["webserver"].poll() is not None or self.unanswered > 600:
+                    raise
+                time.sleep(1)
 
     def statuses(self, *runs: str) -> list[str]:
         """Of these runs; of one that was begun anew, of its last try."""
@@ -133,6 +151,24 @@ class Services:
             return last(tries[0]["runId"]) if tries else one
 
         return [last(run)["status"] for run in runs]
+
+    def _commands(self) -> dict[str, list[str]]:
+        """Those of docker/compose.yaml, with this machine's addresses and folders."""
+        text = re.sub(r"\$\{[A-Z_]+:-([^}]*)\}", r"\1", (DOCKER / "compose.yaml").read_text())
+        services = yaml.safe_load(text)["services"]
+        here = {
+            "0.0.0.0": "127.0.0.1",
+            "--host=0.0.0.0": "--host=127.0.0.1",
+            "--port=5000": f"--port={self.mlflow}",
+            "4000": str(self.code),
+            "3000": str(self.web),
+            "/etc/preceptor/workspace.yaml": str(self.folder / "workspace.yaml"),
+        }
+        home = self.code_environment["PRECEPTOR_HOME"]
+        return {
+            name: [here.get(w, w).replace("/home/preceptor/data", home) for w in services[name]["command"]]
+            for name in ("mlflow", "code", "webserver", "daemon")
+        }
 
     def _loaded(self) -> bool:
         query = "query { repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"
