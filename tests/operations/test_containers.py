@@ -6,11 +6,14 @@ Docker makes; that a container starts is not tested here.
 
 from __future__ import annotations
 
+import http.server
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
+import threading
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -229,3 +232,30 @@ def test_secrets_are_made_once_and_for_their_readers_alone(tmp_path):
     first = kept
     subprocess.run(["sh", str(DOCKER / "secrets.sh")], env=environment, check=True, capture_output=True)
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == first
+
+
+@pytest.mark.parametrize(("status", "code"), [(200, 0), (404, 1), (503, 1)])
+def test_the_health_check_asks_the_service(status, code):
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        assert health(f"http://127.0.0.1:{server.server_port}/health") == code
+
+
+def test_a_service_that_does_not_listen_is_not_healthy_and_one_that_serves_nobody_is():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        assert health(f"http://127.0.0.1:{taken.getsockname()[1]}/health") == 1
+    assert health("") == 0
+
+
+def health(what: str) -> int:
+    program = [sys.executable, str(DOCKER / "health.py")]
+    return subprocess.run(program, env={"PRECEPTOR_HEALTH": what}, check=False).returncode

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+from dataclasses import replace
 
 import pytest
 from starlette.testclient import TestClient
@@ -306,6 +307,17 @@ def test_a_form_from_elsewhere_is_refused(signed_in):
     assert client.post("/sign-out", data={"form_token": token}, headers=evil).status_code == 403
     assert client.get("/", headers={"host": "evil.example"}).status_code == 421
     assert client.post("/sign-out", data={"form_token": token}).headers["location"] == "/sign-in"
+
+
+def test_the_app_goes_by_the_names_that_a_proxy_asks_for_and_no_others(house):
+    review = house.settings.review.model_copy(update={"names": ("review.hospital.example",)})
+    named = replace(house, settings=house.settings.model_copy(update={"review": review}))
+    client = TestClient(application(named))
+    asked = [
+        client.get("/sign-in", headers={"host": host}).status_code
+        for host in ("review.hospital.example", "review.hospital.example:8400", "evil.example")
+    ]
+    assert asked == [200, 200, 421]
 
 
 def test_the_browser_keeps_nothing_and_runs_nothing(browser):
