@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from assets._shared import batches
+from pipelines.lost_runs import lost_runs
 from pipelines.jobs import pipeline, promotion, retraining
 from pipelines.retraining import tick
 from resources import WorkspaceResource
@@ -119,4 +120,4 @@ def notifications(workspace: WorkspaceResource) -> dg.SkipReason:
     return dg.SkipReason(f"{done.sent} messages sent.{problems}")
 
 
-SENSORS = [approvals, new_batches, retraining_triggers, notifications]
+SENSORS = [approvals, new_batches, retraining_triggers, notifications, lost_runs]

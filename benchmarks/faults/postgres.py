@@ -51,7 +51,7 @@ class Postgres:
         given.write_text(self.password)
         given.chmod(0o644)  # initdb reads it as another user; it is deleted at once
         data = ["-D", str(self.folder / "data")]
-        self._call("initdb", *data, "-U", "owner", "-A", "scram-sha-256", f"--pwfile={given}", "-E", "UTF8")
+        self._call("initdb", *data, "-U", "owner", "-A", "scram-sha-256", f"--pwfile={given}", "-E", "UTF8", "--no-sync")
         given.unlink()
         self.start()
         for name in databases:

@@ -98,7 +98,7 @@ class Story:
         }
 
     def restart_while_training(self) -> None:
-        """Two whole pipelines at once; PostgreSQL is restarted when the first of them trains."""
+        """Two whole pipelines are launched; the second waits for the pool. PostgreSQL is restarted when the first trains."""
         batches = [
             self.house.take_in("north", self._documents(38, 98)),
             self.house.take_in("south", self._documents(98, 158)),
@@ -121,13 +121,14 @@ class Story:
 
     def crash_while_deidentifying(self) -> None:
         """PostgreSQL dies, as by a power cut, while a run is at work, and is away for a minute: longer than Dagster waits."""
+        self.services.switch_on("lost_runs")
         batch = self.house.take_in("late", self._documents(158, 180))
         run = self.services.launch("pipeline", batch, FIRST_STAGES)
         wait_for(lambda: self.services.statuses(run) == ["STARTED"], 300, every=0.1)
         away = self.services.postgres.restart("immediate", seconds_down=60)
         began = time.monotonic()
         try:
-            outcome = self._ends(240, run)[0]
+            outcome = self._ends(420, run)[0]
         except TimeoutError:
             outcome = f"still {self.services.statuses(run)[0]}"
         self.found["crashed, away for a minute"] = {
@@ -158,13 +159,15 @@ class Story:
 
     def _pool(self) -> dict[str, Any]:
         """How many steps of the pool were at work at once, at most, by the event log."""
+        import dagster as dg
+
         from assets import curated, evaluation, model, synthetic
 
         pooled = [
-            name
+            asset.op.name
             for module in (curated, evaluation, model, synthetic)
-            for name, asset in vars(module).items()
-            if POOL in {op.pool for op in [getattr(asset, "op", None)] if op is not None}
+            for asset in vars(module).values()
+            if isinstance(asset, dg.AssetsDefinition) and asset.op.pool == POOL
         ]
         steps = ", ".join(repr(name) for name in sorted(set(pooled)))
         rows = self.services.postgres.sql(

@@ -130,6 +130,14 @@ class Services:
             raise RuntimeError(f"the run was not launched: {answer}")
         return answer["run"]["runId"]
 
+    def switch_on(self, sensor: str) -> None:
+        """As the UI's switch does."""
+        query = """mutation($given: SensorSelector!) { startSensor(sensorSelector: $given) {
+          __typename ... on PythonError { message } } }"""
+        answer = self.ask(query, given=REPOSITORY | {"sensorName": sensor})["startSensor"]
+        if answer["__typename"] != "Sensor":
+            raise RuntimeError(f"the sensor {sensor} was not switched on: {answer}")
+
     def runs(self) -> list[dict[str, Any]]:
         """All of them. While PostgreSQL is away the webserver answers 500, which is counted, and asked again."""
         while True:

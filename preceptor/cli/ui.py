@@ -27,12 +27,14 @@ PORTS = {"dagster": 3000, "mlflow": 5000, "review": 8400}
 @click.option("--review-port", default=PORTS["review"], show_default=True)
 def ui(dagster_port: int, mlflow_port: int, review_port: int) -> None:
     """Start the Dagster webserver and daemon, the MLflow UI and the review app on the loopback interface; Ctrl-C stops them all."""
+    from preceptor.release.registry import ENV_TRACKING
+
     settings()
-    for option, port in (
-        ("--dagster-port", dagster_port),
-        ("--mlflow-port", mlflow_port),
-        ("--review-port", review_port),
-    ):
+    server = os.environ.get(ENV_TRACKING, "")  # an MLflow that runs elsewhere; ours is then not started
+    ports = {"--dagster-port": dagster_port, "--mlflow-port": mlflow_port, "--review-port": review_port}
+    if server:
+        del ports["--mlflow-port"]
+    for option, port in ports.items():
         if is_taken(port):
             raise UsageError(f"Port {port} is in use; {option} takes another.")
     ours = workspace()
@@ -82,6 +84,8 @@ def ui(dagster_port: int, mlflow_port: int, review_port: int) -> None:
             *("review", "--port", str(review_port)),
         ],
     }
+    if server:
+        del commands["mlflow"]
     log = ours.home / "logs" / "ui.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, _interrupt)
@@ -99,13 +103,13 @@ def ui(dagster_port: int, mlflow_port: int, review_port: int) -> None:
             for name, command in commands.items()
         }
     click.echo(f"Dagster:  http://127.0.0.1:{dagster_port}")
-    click.echo(f"MLflow:   http://127.0.0.1:{mlflow_port}")
+    click.echo(f"MLflow:   {server or f'http://127.0.0.1:{mlflow_port}'}")
     scheme = "https" if settings().review.tls_certificate else "http"
     click.echo(f"Review:   {scheme}://{settings().review.host}:{review_port}")
     click.echo(
         "Schedules and sensors are off until you switch them on under Automation. Ctrl-C stops everything."
     )
-    starting = {dagster_port, mlflow_port, review_port}
+    starting = set(ports.values())
     try:
         while True:
             for name, process in processes.items():

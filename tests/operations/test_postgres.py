@@ -78,13 +78,9 @@ def test_runs_are_kept_in_postgres_over_a_restart_and_a_crash(instance, postgres
 
 
 def test_one_training_at_a_time(instance):
-    storage = instance.event_log_storage
-    instance.event_log_storage.initialize_concurrency_limit_to_default("accelerator")
-    claims = [storage.claim_concurrency_slot("accelerator", run, "fine_tuned_model") for run in ("a", "b")]
-    assert [claim.is_claimed for claim in claims] == [True, False]
-    storage.free_concurrency_slots_for_run("a")
-    assert storage.check_concurrency_claim("accelerator", "b", "fine_tuned_model").is_claimed
-    storage.free_concurrency_slots_for_run("b")
+    config = instance.get_concurrency_config().pool_config
+    assert config.default_pool_limit == 1
+    assert config.pool_granularity.value == "run"
 
 
 def test_the_password_stands_in_no_file_and_goes_to_no_run(instance, postgres, tmp_path):

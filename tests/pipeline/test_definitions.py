@@ -58,6 +58,7 @@ def test_all_automation_is_off_by_default():
         "new_batches",
         "retraining_triggers",
         "notifications",
+        "lost_runs",
     }
 
 
