@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from assets._shared import batches
-from pipelines.lost_runs import lost_runs
 from pipelines.jobs import pipeline, promotion, retraining
+from pipelines.lost_runs import lost_runs
 from pipelines.retraining import tick
 from resources import WorkspaceResource
 

@@ -16,7 +16,9 @@ _PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/p
 
 def binaries() -> Path | None:
     """The folder of initdb, pg_ctl and postgres; None if there is none on this machine."""
-    found = [folder for place in _PLACES for folder in sorted(Path("/").glob(place.lstrip("/")), reverse=True)]
+    found = [
+        folder for place in _PLACES for folder in sorted(Path("/").glob(place.lstrip("/")), reverse=True)
+    ]
     if on_path := shutil.which("pg_ctl"):
         found.append(Path(on_path).parent)
     wanted = ("initdb", "pg_ctl", "postgres", "psql")
@@ -51,7 +53,18 @@ class Postgres:
         given.write_text(self.password)
         given.chmod(0o644)  # initdb reads it as another user; it is deleted at once
         data = ["-D", str(self.folder / "data")]
-        self._call("initdb", *data, "-U", "owner", "-A", "scram-sha-256", f"--pwfile={given}", "-E", "UTF8", "--no-sync")
+        self._call(
+            "initdb",
+            *data,
+            "-U",
+            "owner",
+            "-A",
+            "scram-sha-256",
+            f"--pwfile={given}",
+            "-E",
+            "UTF8",
+            "--no-sync",
+        )
         given.unlink()
         self.start()
         for name in databases:

@@ -115,7 +115,9 @@ class Story:
             "webserver did not answer": self.services.unanswered,
             "seconds": since(began),
             **self._pool(),
-            "rows of Dagster's events": int(self.services.postgres.sql("SELECT count(*) FROM event_logs", "dagster")),
+            "rows of Dagster's events": int(
+                self.services.postgres.sql("SELECT count(*) FROM event_logs", "dagster")
+            ),
             "registered": self._registered(),
         }
 
@@ -183,7 +185,9 @@ class Story:
         return {"steps of the pool": len(rows.splitlines()) // 2, "at once, at most": most}
 
     def _registered(self) -> list[str]:
-        return self.services.postgres.sql("SELECT name || '/' || version FROM model_versions", "mlflow").split()
+        return self.services.postgres.sql(
+            "SELECT name || '/' || version FROM model_versions", "mlflow"
+        ).split()
 
     def _documents(self, first: int, last: int) -> list[Path]:
         return sorted(DOCUMENTS.iterdir())[first:last]
@@ -206,7 +210,9 @@ CHAPTERS: dict[str, Callable[[Story], None]] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--chapters", nargs="+", choices=CHAPTERS, default=list(CHAPTERS))
     parser.add_argument("--caddy", default=shutil.which("caddy"), help="where Caddy is; default: on the PATH")
     parser.add_argument("--keep", type=Path, help="a folder that is kept, with logs; default: none is")

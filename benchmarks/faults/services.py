@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -102,10 +102,8 @@ class Services:
         for process in self.processes.values():
             with_group(process, signal.SIGTERM)
         for process in self.processes.values():
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(30)
-            except subprocess.TimeoutExpired:
-                pass
             with_group(process, signal.SIGKILL)
 
     def ask(self, query: str, **variables: Any) -> dict[str, Any]:
@@ -199,10 +197,8 @@ class Services:
 
 def with_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
     """Send a signal to a service and its children, if they are there."""
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, number)
-    except ProcessLookupError:
-        pass
 
 
 def await_url(url: str, seconds: float = 180) -> None:
@@ -220,7 +216,9 @@ def wait_for(condition: Any, seconds: float, every: float = 0.5) -> float:
     began = time.monotonic()
     while not condition():
         if time.monotonic() - began > seconds:
-            raise TimeoutError(f"{getattr(condition, '__name__', condition)} did not come true in {seconds} s")
+            raise TimeoutError(
+                f"{getattr(condition, '__name__', condition)} did not come true in {seconds} s"
+            )
         time.sleep(every)
     return time.monotonic() - began
 

@@ -123,6 +123,21 @@ def test_every_file_that_is_mounted_or_copied_exists(compose):
         assert source not in ignored, source
 
 
+def test_what_the_program_reads_of_its_checkout_is_in_the_image():
+    base = (DOCKER / "Dockerfile").read_text().split(" AS base")[1]
+    copied = {
+        w.split("/")[0] for line in continued(base) if line.startswith("COPY ") for w in line.split()[1:]
+    }
+    read = {
+        found
+        for folder in ("preceptor", "assets", "resources", "pipelines")
+        for file in (ROOT / folder).rglob("*.py")
+        for found in re.findall(r"""ROOT / ['"]([\w.-]+)""", file.read_text())
+    }
+    assert "recipes" in read
+    assert read - {"var"} <= copied
+
+
 def continued(text: str) -> list[str]:
     return re.sub(r"\\\n", " ", text).splitlines()
 
@@ -197,15 +212,26 @@ def test_a_script_is_one(name):
 def test_the_entrypoint_gives_a_secret_from_a_file_and_prints_none_of_it(tmp_path):
     secret = tmp_path / "password"
     secret.write_text("hunter2\n")
-    show = [sys.executable, "-c", "import os; print(os.environ.get('PGPASSWORD'), os.environ.get('PGPASSWORD_FILE'))"]
+    show = [
+        sys.executable,
+        "-c",
+        "import os; print(os.environ.get('PGPASSWORD'), os.environ.get('PGPASSWORD_FILE'))",
+    ]
     entry = ["sh", str(DOCKER / "entrypoint.sh")]
     path = {"PATH": "/usr/bin:/bin"}
     done = subprocess.run(
-        [*entry, *show], env=path | {"PGPASSWORD_FILE": str(secret)}, capture_output=True, text=True, check=True
+        [*entry, *show],
+        env=path | {"PGPASSWORD_FILE": str(secret)},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout == "hunter2 None\n"
     missing = subprocess.run(
-        [*entry, "true"], env=path | {"PGPASSWORD_FILE": str(tmp_path / "none")}, capture_output=True, text=True
+        [*entry, "true"],
+        env=path | {"PGPASSWORD_FILE": str(tmp_path / "none")},
+        capture_output=True,
+        text=True,
     )
     assert missing.returncode == 2
     assert "PGPASSWORD_FILE" in missing.stderr

@@ -27,7 +27,9 @@ def values():
 
 
 def pods(objects):
-    return {o["metadata"]["name"]: o["spec"]["template"]["spec"] for o in objects if o["kind"] == "Deployment"}
+    return {
+        o["metadata"]["name"]: o["spec"]["template"]["spec"] for o in objects if o["kind"] == "Deployment"
+    }
 
 
 def test_every_object_fits_the_schema_of_the_api(objects):
@@ -103,7 +105,7 @@ def test_the_chart_and_the_manifest_speak_of_the_same_things(values, objects):
     for name, value in environment.items():
         assert theirs[name] == value
     (secret,) = code["envSecrets"]
-    assert {"name": "preceptor-master-key"} == secret
+    assert secret == {"name": "preceptor-master-key"}
     assert theirs["PRECEPTOR_MASTER_KEY"] is None
 
 
