@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -217,6 +218,7 @@ def main() -> None:
     parser.add_argument("--caddy", default=shutil.which("caddy"), help="where Caddy is; default: on the PATH")
     parser.add_argument("--keep", type=Path, help="a folder that is kept, with logs; default: none is")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the services end with it
     if binaries() is None:
         sys.exit("PostgreSQL's programs (initdb, pg_ctl, postgres, psql) are not on this machine.")
     folder = options.keep or Path(tempfile.mkdtemp(prefix="preceptor-postgres-"))

@@ -73,6 +73,8 @@ class Services:
         commands = self._commands()
         self._run("mlflow", commands["mlflow"], self._mlflow_environment)
         await_url(f"http://127.0.0.1:{self.mlflow}/health")
+        once = [str(_BIN / commands["instance"][0]), *commands["instance"][1:]]
+        subprocess.run(once, env=os.environ | self.dagster_environment, check=True, stdout=subprocess.DEVNULL)
         self._run("code", commands["code"], self.code_environment)
         self._run("webserver", commands["webserver"], self.dagster_environment)
         await_url(f"http://127.0.0.1:{self.web}/server_info")
@@ -173,7 +175,7 @@ class Services:
         home = self.code_environment["PRECEPTOR_HOME"]
         return {
             name: [here.get(w, w).replace("/home/preceptor/data", home) for w in services[name]["command"]]
-            for name in ("mlflow", "code", "webserver", "daemon")
+            for name in ("mlflow", "instance", "code", "webserver", "daemon")
         }
 
     def _loaded(self) -> bool:

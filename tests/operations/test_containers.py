@@ -24,7 +24,7 @@ from preceptor.settings import ROOT, load_settings
 
 DOCKER = ROOT / "docker"
 COMPOSE = DOCKER / "compose.yaml"
-OURS = {"mlflow", "prepare", "code", "webserver", "daemon", "review", "serving", "cli"}
+OURS = {"mlflow", "prepare", "instance", "code", "webserver", "daemon", "review", "serving", "cli"}
 VARIABLE = re.compile(r"\$\{([A-Z_]+)(?::-([^}]*))?\}")
 
 
@@ -173,7 +173,7 @@ def test_the_code_server_has_a_name_that_the_workspace_asks_for(services):
 def test_variables_of_dagsters_storage_are_set_where_it_is_used(services):
     asked = set(re.findall(r"env: (\w+)", (ROOT / "dagster_home" / "dagster-postgres.yaml").read_text()))
     assert len(asked) == 4
-    for name in ("code", "webserver", "daemon", "cli"):
+    for name in ("instance", "code", "webserver", "daemon", "cli"):
         assert asked | {"PGPASSWORD_FILE", "DAGSTER_HOME"} <= set(services[name]["environment"]), name
 
 
