@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import dagster as dg
 from dagster._core.storage.tags import GRPC_INFO_TAG
 
+_CLOCKS_APART = 60.0  # seconds, at most, between the database's entries and the kernel's count
 LOST = "Its process is gone, and nobody said how it ended. What its stages finished is kept."
 
 
@@ -45,7 +46,7 @@ def _is_alive(pid: int, started: float) -> bool:
 
     try:
         process = psutil.Process(pid)
-        return process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= started + 1
+        return process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= started + _CLOCKS_APART
     except psutil.NoSuchProcess:
         return False
 

@@ -26,9 +26,10 @@ def instance():
         yield found
 
 
-def started(instance, tags=OF_A_CODE_SERVER):
+def started(instance, tags=OF_A_CODE_SERVER, at=None):
     run = instance.create_run_for_job(nothing, tags=tags)
-    instance.report_dagster_event(dg.DagsterEvent("PIPELINE_START", "nothing"), run.run_id)
+    event = dg.DagsterEvent("PIPELINE_START", "nothing")
+    instance.report_dagster_event(event, run.run_id, timestamp=at or time.time())
     return run
 
 
@@ -58,11 +59,11 @@ def test_one_that_runs_or_said_nothing_yet_or_was_started_otherwise_is_not(insta
 
 
 def test_a_number_that_another_process_has_by_now_is_not_the_run(instance):
-    run = started(instance)
-    time.sleep(1.5)
+    run = started(instance, at=time.time() - 86_400)
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as later:
         says(instance, run, later.pid)
         assert [r.run_id for r in lost(instance)] == [run.run_id]
+        later.communicate(b"\n")
 
 
 def test_the_sensor_says_that_it_failed_so_that_dagster_begins_it_anew(instance, ended):
