@@ -83,7 +83,7 @@ def _status(url: str, certificate: Path, json: Any = None, auth: Any = None) -> 
 
     trusted = ssl.create_default_context(cafile=str(certificate))
     try:
-        with httpx.Client(verify=trusted, timeout=20) as browser:
+        with httpx.Client(verify=trusted, timeout=60) as browser:
             return browser.request("POST" if json else "GET", url, json=json, auth=auth).status_code
     except httpx.HTTPError as error:
         return type(error).__name__
