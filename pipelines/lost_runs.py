@@ -54,7 +54,7 @@ def _is_alive(pid: int, started: float) -> bool:
 @dg.sensor(
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.STOPPED,
-    description="Sees runs whose process is gone and says that they failed; Dagster then begins them anew, if its run_retries are on.",
+    description="Sees runs whose process is gone and says that they failed, which frees their pools and lets run_retries see them.",
 )
 def lost_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     found = lost(context.instance)

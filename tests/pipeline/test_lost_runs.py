@@ -66,7 +66,7 @@ def test_a_number_that_another_process_has_by_now_is_not_the_run(instance):
         later.communicate(b"\n")
 
 
-def test_the_sensor_says_that_it_failed_so_that_dagster_begins_it_anew(instance, ended):
+def test_the_sensor_says_that_it_failed(instance, ended):
     run = says(instance, started(instance), ended)
     with dg.build_sensor_context(instance=instance) as context:
         answer = lost_runs(context)
