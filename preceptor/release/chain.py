@@ -20,7 +20,15 @@ from preceptor.errors import PreceptorError
 
 GENESIS = "0" * 64
 SIGNED_KINDS = frozenset(
-    {"approved", "rejected", "deid_reviewed", "deid_signed", "provider_approved", "version_reviewed"}
+    {
+        "approved",
+        "rejected",
+        "deid_reviewed",
+        "deid_signed",
+        "example_reviewed",
+        "provider_approved",
+        "version_reviewed",
+    }
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,15 +12,17 @@ import pytest
 
 from preceptor.models.sources import checkpoint_digest
 from preceptor.records import Example, Labels, PatientRecord
+from preceptor.release import users
 from preceptor.release.candidates import submit
 from preceptor.release.gates import GateDecision, GateReason
 from preceptor.release.registry import CHAMPION, VersionInfo, set_alias, tracking_of
-from preceptor.release.store import open_store
+from preceptor.release.store import Store, open_store
 from preceptor.settings import Settings, Workspace
 from preceptor.tables import EXAMPLES, write_examples
 from preceptor.vault import open_vault
 from preceptor.versions import DatasetVersion, make_version
 
+PASSWORD = "correct horse battery"
 PASSED = GateDecision(True, (GateReason("cases", True, 12.0, 10, "12 test cases"),), "policy")
 
 
@@ -40,6 +43,13 @@ class Home:
     def with_settings(self, **changes) -> Settings:
         self.settings = Settings(**{**self.settings.model_dump(), **changes})
         return self.settings
+
+
+def reviewing(store: Store) -> Callable[[bytes], bytes]:
+    """The signature of rita, who reviews examples."""
+    if not any(user.name == "rita" for user in users.list_users(store)):
+        users.add(store, "rita", "reviewer", PASSWORD, actor="test")
+    return users.authenticate(store, "rita", PASSWORD).sign
 
 
 def _take_in(workspace: Workspace, batch: str, patient: str) -> str:

@@ -20,6 +20,8 @@ from preceptor.release.registry import CHAMPION, set_alias, tracking_of
 from preceptor.release.store import open_store
 from preceptor.versions import MANIFEST, write_atomic
 
+from .conftest import reviewing
+
 
 def found(home, alarms=open_alarms):
     with open_sources(home.workspace, home.settings, tracking_of(home.workspace), alarms) as sources:
@@ -49,6 +51,7 @@ def test_new_documents_are_those_of_batches_that_the_champion_did_not_learn_from
 
 def test_of_each_reviewed_case_the_last_decision_since_the_champion_counts(home):
     with store_of(home) as store:
+        sign = reviewing(store)
         for case, verdict in (
             ("a", "accept"),
             ("b", "correct"),
@@ -56,7 +59,9 @@ def test_of_each_reviewed_case_the_last_decision_since_the_champion_counts(home)
             ("a", "reject"),
             ("d", "accept"),
         ):
-            store.append("example_reviewed", f"summary-{case}", "rita", {"case": case, "verdict": verdict})
+            store.append(
+                "example_reviewed", f"summary-{case}", "rita", {"case": case, "verdict": verdict}, sign
+            )
     assert found(home).seen.reviewed == 2  # b and d
     with store_of(home) as store:
         store.append("registered", "preceptor/1", "test", {"version": "preceptor/1"})

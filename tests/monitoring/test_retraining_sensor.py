@@ -25,6 +25,8 @@ from preceptor.release.store import open_store
 from preceptor.settings import RetrainingSettings, Settings
 from resources import WorkspaceResource
 
+from .conftest import reviewing
+
 SOON = timedelta(minutes=5)
 
 
@@ -53,9 +55,10 @@ def bring_reviewed_data(home, batch: str) -> None:
     """A batch with enough documents, and enough examples that somebody accepted."""
     home.batch(batch, 60)
     store = open_store(home.workspace)
+    sign = reviewing(store)
     for n in range(10):
         case = {"case": f"{batch}-{n}", "verdict": "accept"}
-        store.append("example_reviewed", f"summary-{batch}-{n}", "rita", case)
+        store.append("example_reviewed", f"summary-{batch}-{n}", "rita", case, sign)
     store.close()
 
 

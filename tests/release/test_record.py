@@ -11,7 +11,7 @@ import pytest
 from preceptor.errors import UsageError
 from preceptor.release import store as store_module
 from preceptor.release import users
-from preceptor.release.chain import RecordBroken
+from preceptor.release.chain import SIGNED_KINDS, RecordBroken
 from preceptor.release.store import Store
 
 from .conftest import KEY, PASSWORD
@@ -104,8 +104,9 @@ def test_a_kill_between_commit_and_head_is_no_tampering(record):
     assert record.verify() == []
 
 
-def test_an_approval_written_by_the_holder_of_the_master_key_has_no_signature(record):
-    record.append("approved", "m/2", "ana", {"digest": "d2"})
+@pytest.mark.parametrize("kind", sorted(SIGNED_KINDS))
+def test_an_approval_written_by_the_holder_of_the_master_key_has_no_signature(record, kind):
+    record.append(kind, "m/2", "ana", {"digest": "d2"})
     assert [(p.where, p.rule) for p in record.verify()] == [("event 8", "signature")]
 
 
