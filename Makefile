@@ -7,7 +7,7 @@ READY := $(ROOT).venv/.ready
 export UV_PROJECT_ENVIRONMENT := $(ROOT).venv
 export DS_BUILD_OPS := 0
 
-.PHONY: run test check setup lint ui docs sbom clean
+.PHONY: run test check setup lint ui docs bench sbom clean
 
 run: setup
 	@cd $(ROOT) && .venv/bin/preceptor run
@@ -32,6 +32,9 @@ ui: setup
 docs: setup
 	@cd $(ROOT) && .venv/bin/python docs/reference/generate.py
 	@cd $(ROOT) && UV_PROJECT_ENVIRONMENT=$(ROOT).uv/docs $(UV) run --frozen --no-python-downloads --python $(PYTHON) --only-group docs mkdocs build --quiet && echo "$(ROOT)site/index.html"
+
+bench: setup
+	@cd $(ROOT) && .venv/bin/python benchmarks/all.py
 
 sbom: setup
 	@cd $(ROOT) && .venv/bin/python docker/bill_of_materials.py
