@@ -48,7 +48,19 @@ def searchable(path: Path) -> bytes:
 
 
 def found_in(data: bytes) -> list[str]:
-    return [n for n in NEEDLES if n.encode() in data or n.encode("utf-16-le") in data]
+    return [n for n in NEEDLES if _stands_in(n, data) or n.encode("utf-16-le") in data]
+
+
+def _stands_in(needle: str, data: bytes) -> bool:
+    """A short number is found as a number: its digits are in some digest or decimal fraction by chance (it happened)."""
+    if needle.isdigit() and len(needle) < 7:
+        return re.search(rb"(?<![0-9a-f.])" + needle.encode() + rb"(?![0-9a-f])", data) is not None
+    return needle.encode() in data
+
+
+def test_a_short_number_is_found_as_a_number():
+    assert _stands_in("118834", b"accession no. s24-118834.") and _stands_in("66193", b'"id":"66193"')
+    assert not _stands_in("118834", b"-2.118834051") and not _stands_in("66193", b"9c66193fe")
 
 
 def test_the_run_ends_with_a_report_and_a_version_that_waits(run):
