@@ -67,7 +67,12 @@ def main() -> None:
     data = [newest(workspace.data, stage) for stage in ("curated", "synthetic")]
     print("| model | recipe | changed | estimated MB | peak MB | miss |\n|---|---|---|---|---|---|")
     for size, name, changes in CONFIGURATIONS:
-        fixed = {"max_steps": given.steps, "checkpoint_steps": 1000, "stopping.keep": "last"}
+        fixed = {
+            "max_steps": given.steps,
+            "checkpoint_steps": 1000,
+            "stopping.keep": "last",
+            "stopping.evaluate_steps": 1000,
+        }
         recipe = load_recipe(ROOT / "recipes" / "train" / f"{name}.yaml", fixed | changes)
         (found,) = trained(
             workspace, bases[size], [(data, recipe)], tracking.uri, experiment(tracking, "memory")

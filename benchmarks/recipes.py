@@ -39,7 +39,12 @@ def main() -> None:
         "| recipe | steps | tokens/s | estimated MB | peak MB | first loss | last loss |\n|---|---|---|---|---|---|---|"
     )
     for path in sorted((ROOT / "recipes" / "train").glob("*.yaml")):
-        changes = {"max_steps": given.steps, "checkpoint_steps": 1000, "stopping.keep": "last"}
+        changes = {
+            "max_steps": given.steps,
+            "checkpoint_steps": 1000,
+            "stopping.keep": "last",
+            "stopping.evaluate_steps": 1000,
+        }
         recipe = load_recipe(path, changes)
         if (
             recipe.zero_stage
