@@ -64,6 +64,8 @@ def settings(port: int) -> dict[str, Any]:
                 "cooldown_days": 0,
                 "fruitless_cooldown_days": 0,
                 "retry_hours": 0,
+                # What a change must bring here, at least. Two models of random weights differ by a few points by chance.
+                "min_gain_over_champion": 0.2,
             },
             "rollback": {"on": ["kept", "errors"]},
         },
