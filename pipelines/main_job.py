@@ -128,9 +128,14 @@ def _alone(workspace: Any) -> AbstractContextManager[None]:
 
 
 def _close_killed(instance: Any) -> None:
-    """Runs of this command that are still called started were killed: nobody else holds the lock."""
+    """Runs of this command that are still called started were killed: nobody else holds the lock. So were others that have no
+    process any more."""
     import dagster as dg
 
+    from pipelines.killed import close_killed
+    from resources import WorkspaceResource
+
+    close_killed(instance, WorkspaceResource())
     started = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED], tags={COMMAND_TAG: "run"})
     for record in instance.get_run_records(started):
         instance.report_run_failed(record.dagster_run, "It was killed; a later run went on from there.")

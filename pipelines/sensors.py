@@ -17,6 +17,7 @@ from pipelines.retraining import tick
 from resources import WorkspaceResource
 
 APPROVAL = "preceptor/approval"  # tag of a promotion's run: the number of the last approval's event
+PARTITION = "dagster/partition"  # Dagster's own tag of a run
 ATTEMPTS = 5
 # What becomes of a batch while there is a champion: its documents can be reviewed and learnt from, and nothing is trained.
 UNTIL_TRAINING = [
@@ -96,9 +97,11 @@ def new_batches(
     with workspace.vault() as vault:
         known = vault.batches()
     instance = context.instance
-    fresh = [b for b in known if not instance.has_dynamic_partition("batches", b)]
+    there = set(instance.get_dynamic_partitions("batches"))
+    fresh = [b for b in known if b not in there]
     close_killed(instance, workspace)
-    keys = {b: key for b in known if (key := _batch_key(instance, b))}
+    runs = _runs_by_batch(instance, known)
+    keys = {b: key for b in known if (key := _batch_key(b, runs[b]))}
     if not keys:
         return dg.SkipReason("no new batch in the vault")
     champion = present_champion(workspace.tracking(), workspace.settings())
@@ -111,9 +114,16 @@ def new_batches(
     )
 
 
-def _batch_key(instance: dg.DagsterInstance, batch: str) -> str | None:
+def _runs_by_batch(instance: dg.DagsterInstance, known: Sequence[str]) -> dict[str, list[dg.RunRecord]]:
+    """The runs of each batch, the newest first."""
+    found: dict[str, list[dg.RunRecord]] = {batch: [] for batch in known}
+    for record in instance.get_run_records(dg.RunsFilter(tags={PARTITION: list(known)})) if known else ():
+        found[record.dagster_run.tags[PARTITION]].append(record)
+    return found
+
+
+def _batch_key(batch: str, runs: Sequence[dg.RunRecord]) -> str | None:
     """A batch is asked for once, and again when its run was killed; what somebody or `preceptor run` took up is theirs."""
-    runs = instance.get_run_records(dg.RunsFilter(tags={"dagster/partition": batch}))
     if any(COMMAND_TAG in found.dagster_run.tags for found in runs):
         return None
     return run_key(f"batch-{batch}", runs, datetime.now(UTC))

@@ -1,58 +1,67 @@
 """Whether the process of a run is still there. It holds a file of the run as a lock, which the kernel gives back however the
-process ends; one that ends in order takes the file away. Dagster does not see it where runs are processes of this machine."""
+process ends: killed, or by itself without having told Dagster. Dagster does not see either where runs are processes of a machine.
+
+The file stays behind; who has looked at it takes it away (pipelines/killed.py).
+"""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from preceptor.errors import PreceptorError
+from preceptor.locks import exclusive, held
 from preceptor.settings import Workspace
 
-_SETTLED = 5.0  # seconds after which a file that nobody holds is no longer about to be held
+_SETTLED = 15.0  # seconds that a process has to hold its new file, and after it for Dagster to write how the run ended
 
 
 @contextmanager
 def alive(workspace: Workspace, run_id: str) -> Iterator[None]:
-    """Hold the run's file for as long as the body takes, together with other processes of the same run."""
+    """Hold the run's file for as long as the body takes."""
     path = _file(workspace, run_id)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH)  # waits for an instant where somebody asks
-        os.pwrite(descriptor, _host(), 0)
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-        os.close(descriptor)
+    # Whoever asks whether it is held takes it for an instant.
+    with exclusive(path, PreceptorError(f"Another process is at work on run {run_id}."), patience=1.0):
+        path.write_text(_host(), encoding="utf-8")
+        try:
+            yield
+        finally:
+            os.utime(path)
 
 
-def was_killed(workspace: Workspace, run_id: str) -> bool:
-    """Whether a process of the run has begun on this machine, and all have ended without taking the file away.
+def begun(workspace: Workspace) -> list[str]:
+    """The runs whose process has begun, and of which nobody has taken the file away yet."""
+    return sorted(path.stem for path in _folder(workspace).glob("*.lock"))
 
-    Of runs on other machines or in other containers nothing is said: locks may not reach there.
+
+def is_gone(workspace: Workspace, run_id: str) -> bool:
+    """Whether the run's process has begun on this machine, and is not there any more.
+
+    Of runs on other machines nothing is said: locks may not reach there.
     """
+    path = _file(workspace, run_id)
     try:
-        descriptor = os.open(_file(workspace, run_id), os.O_RDONLY)
+        settled = time.time() - path.stat().st_mtime >= _SETTLED
+        return settled and path.read_text(encoding="utf-8") == _host() and not held(path)
     except FileNotFoundError:
         return False
-    try:
-        if time.time() - os.fstat(descriptor).st_mtime < _SETTLED or os.pread(descriptor, 256, 0) != _host():
-            return False
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(descriptor)
 
 
-def _host() -> bytes:
-    return os.uname().nodename.encode()[:256]
+def forget(workspace: Workspace, run_id: str) -> None:
+    """Take the file away: it is known how the run ended."""
+    _file(workspace, run_id).unlink(missing_ok=True)
+
+
+def _host() -> str:
+    return os.uname().nodename
 
 
 def _file(workspace: Workspace, run_id: str) -> Path:
-    return workspace.dagster_home / "alive" / f"{run_id}.lock"
+    return _folder(workspace) / f"{run_id}.lock"
+
+
+def _folder(workspace: Workspace) -> Path:
+    return workspace.dagster_home / "alive"

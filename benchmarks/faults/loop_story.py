@@ -81,7 +81,7 @@ class Story:
         """A tick whose process, the run's with it, is killed as soon as `seen` is true."""
         process = self.of.sensor(sensor)
         self._kill_when(process, seen, what)
-        time.sleep(6)  # a file that nobody holds is one of a killed run when it is some seconds old
+        time.sleep(16)  # a file that nobody holds is one of a killed run when it is 15 seconds old
 
     def _kill_when(self, process: Any, seen: Callable[[], bool], what: str) -> None:
         wait_for(lambda: seen() or process.poll() is not None, what)

@@ -10,7 +10,9 @@ import time
 import dagster as dg
 import pytest
 
+from pipelines.killed import close_killed
 from pipelines.sensors import UNTIL_TRAINING, new_batches, retraining_triggers
+from preceptor.locks import held
 from preceptor.monitoring.retraining_record import open_record
 from preceptor.release.store import open_store
 from resources import WorkspaceResource, alive
@@ -82,39 +84,40 @@ def erasure(home) -> None:
     store.close()
 
 
-def test_a_run_is_killed_if_its_process_left_the_file_behind_and_nobody_holds_it(home, process):
-    assert not alive.was_killed(home.workspace, RUN)  # it has not begun
+def test_a_run_is_gone_if_its_process_left_the_file_behind_and_nobody_holds_it(home, process):
+    assert not alive.is_gone(home.workspace, RUN)  # it has not begun
     holder = process(home.workspace)
     path = home.workspace.dagster_home / "alive" / f"{RUN}.lock"
     os.utime(path, (time.time() - 60,) * 2)
-    assert not alive.was_killed(home.workspace, RUN)  # at work
+    assert not alive.is_gone(home.workspace, RUN)  # at work
     kill(holder, home.workspace)
-    assert alive.was_killed(home.workspace, RUN)
+    assert alive.is_gone(home.workspace, RUN)
     path.write_text("another-machine")
     os.utime(path, (time.time() - 60,) * 2)
-    assert not alive.was_killed(home.workspace, RUN)  # locks may not reach there
-    os.utime(path)
-    assert not alive.was_killed(home.workspace, RUN)  # made an instant ago: about to be held
+    assert not alive.is_gone(home.workspace, RUN)  # locks may not reach there
     with alive.alive(home.workspace, RUN):
-        pass
-    assert not path.exists() and not alive.was_killed(home.workspace, RUN)
+        os.utime(path, (time.time() - 60,) * 2)
+    assert not alive.is_gone(home.workspace, RUN)  # ended an instant ago: Dagster is about to be told
+    os.utime(path, (time.time() - 60,) * 2)
+    assert alive.is_gone(home.workspace, RUN)
 
 
-def test_a_run_shows_that_it_is_there_and_takes_that_away_when_it_ends(home, instance):
-    folder = home.workspace.dagster_home / "alive"
+def test_a_run_shows_that_it_is_there(home, instance):
     seen = []
 
     @dg.op
     def look(workspace: WorkspaceResource) -> None:
-        seen.extend(path.name for path in folder.iterdir())
+        seen.extend(alive.begun(workspace.workspace()))
+        seen.append(held(home.workspace.dagster_home / "alive" / f"{seen[0]}.lock"))
 
     @dg.job(resource_defs={"workspace": WorkspaceResource()})
     def job() -> None:
         look()
 
     done = job.execute_in_process(instance=instance)
-    assert seen == [f"{done.run_id}.lock"]
-    assert list(folder.iterdir()) == []
+    assert seen == [done.run_id, True]
+    close_killed(instance, WorkspaceResource())
+    assert instance.get_run_by_id(done.run_id).is_success and alive.begun(home.workspace) == []
 
 
 def test_a_retraining_that_was_killed_is_noted_as_failed_and_one_at_work_is_waited_for(

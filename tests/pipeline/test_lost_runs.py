@@ -1,4 +1,4 @@
-"""A run whose process is gone is found, and no other."""
+"""A run whose process is gone is found, however it ended, and no other."""
 
 import os
 import subprocess
@@ -7,14 +7,20 @@ import time
 
 import dagster as dg
 import pytest
-from dagster._core.events import EngineEventData
-from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from pipelines.killed import LOST, close_killed
 from pipelines.sensors import lost_runs
-from resources import WorkspaceResource
+from resources import WorkspaceResource, alive
 
-OF_A_CODE_SERVER = {GRPC_INFO_TAG: '{"host": "code", "port": 4000}'}
+HOLD = """
+import sys
+from pathlib import Path
+from preceptor.settings import Workspace
+from resources.alive import alive
+with alive(Workspace(Path(sys.argv[1])), sys.argv[2]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
 
 
 @dg.job
@@ -33,57 +39,73 @@ def workspace(tmp_path):
     return WorkspaceResource(home=str(tmp_path))
 
 
-def lost(instance, workspace):
-    """The runs that are called failed by now."""
-    close_killed(instance, workspace)
-    return [r.run_id for r in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))]
+@pytest.fixture
+def process(workspace):
+    """Starts the process of a run, which holds its file until its standard input is closed."""
+    begun = []
+
+    def start(run_id):
+        command = [sys.executable, "-c", HOLD, str(workspace.workspace().home), run_id]
+        found = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        begun.append(found)
+        assert found.stdout.readline() == "held\n"
+        return found
+
+    yield start
+    for found in begun:
+        found.communicate()
 
 
-def started(instance, tags=OF_A_CODE_SERVER, at=None):
-    run = instance.create_run_for_job(nothing, tags=tags)
-    event = dg.DagsterEvent("PIPELINE_START", "nothing")
-    instance.report_dagster_event(event, run.run_id, timestamp=at or time.time())
-    return run
-
-
-def says(instance, run, pid):
-    """As a run's process does when it begins its steps."""
-    instance.report_engine_event("Executing steps in process", run, EngineEventData.in_process(pid))
+def started(instance):
+    run = instance.create_run_for_job(nothing)
+    instance.report_dagster_event(dg.DagsterEvent("PIPELINE_START", "nothing"), run.run_id)
     return run.run_id
 
 
-@pytest.fixture
-def ended():
-    process = subprocess.Popen([sys.executable, "-c", "pass"])
-    process.wait()
-    return process.pid
+def a_while_ago(workspace, run_id):
+    path = workspace.workspace().dagster_home / "alive" / f"{run_id}.lock"
+    os.utime(path, (time.time() - 60,) * 2)
 
 
-def test_a_run_whose_process_ended_is_lost(instance, workspace, ended):
-    run = says(instance, started(instance), ended)
-    assert lost(instance, workspace) == [run]
+def status(instance, run_id):
+    return instance.get_run_by_id(run_id).status
 
 
-def test_one_that_runs_or_said_nothing_yet_or_was_started_otherwise_is_not(instance, workspace, ended):
-    says(instance, started(instance), os.getpid())
-    started(instance)
-    says(instance, started(instance, tags={}), ended)
-    assert lost(instance, workspace) == []
-
-
-def test_a_number_that_another_process_has_by_now_is_not_the_run(instance, workspace):
-    run = started(instance, at=time.time() - 86_400)
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as later:
-        says(instance, run, later.pid)
-        assert lost(instance, workspace) == [run.run_id]
-        later.communicate(b"\n")
-
-
-def test_the_sensor_says_that_it_failed(instance, workspace, ended):
-    run = says(instance, started(instance), ended)
-    with dg.build_sensor_context(instance=instance, resources={"workspace": workspace}) as context:
-        answer = lost_runs(context)
-    assert "1 runs were lost" in answer.skip_message
-    assert instance.get_run_by_id(run).status == dg.DagsterRunStatus.FAILURE
+def test_a_run_whose_process_ended_is_lost(instance, workspace, process):
+    """By itself, as when the database was away: nobody told Dagster."""
+    run = started(instance)
+    assert process(run).communicate() and close_killed(instance, workspace) == 0, "Dagster may yet be told"
+    a_while_ago(workspace, run)
+    assert close_killed(instance, workspace) == 1
+    assert status(instance, run) == dg.DagsterRunStatus.FAILURE
     failures = instance.get_records_for_run(run, of_type=dg.DagsterEventType.RUN_FAILURE).records
     assert [LOST in r.event_log_entry.dagster_event.message for r in failures] == [True]
+    assert close_killed(instance, workspace) == 0 and alive.begun(workspace.workspace()) == []
+
+
+def test_one_that_is_at_work_or_has_not_begun_is_not(instance, workspace, process):
+    at_work, not_begun = started(instance), started(instance)
+    process(at_work)
+    a_while_ago(workspace, at_work)
+    assert close_killed(instance, workspace) == 0
+    assert {status(instance, run) for run in (at_work, not_begun)} == {dg.DagsterRunStatus.STARTED}
+    assert alive.begun(workspace.workspace()) == [at_work]
+
+
+def test_of_a_run_that_ended_in_order_nothing_is_left(instance, workspace, process):
+    run = started(instance)
+    process(run).communicate()
+    instance.report_dagster_event(dg.DagsterEvent("PIPELINE_SUCCESS", "nothing"), run)
+    with alive.alive(workspace.workspace(), "of-a-run-that-was-deleted"):
+        pass
+    assert close_killed(instance, workspace) == 0
+    assert status(instance, run) == dg.DagsterRunStatus.SUCCESS and alive.begun(workspace.workspace()) == []
+
+
+def test_the_sensor_says_how_many(instance, workspace, process):
+    run = started(instance)
+    process(run).kill()
+    a_while_ago(workspace, run)
+    with dg.build_sensor_context(instance=instance, resources={"workspace": workspace}) as context:
+        assert "1 runs were lost" in lost_runs(context).skip_message
+    assert status(instance, run) == dg.DagsterRunStatus.FAILURE
