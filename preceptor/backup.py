@@ -25,6 +25,7 @@ from preceptor.errors import PreceptorError, UsageError
 from preceptor.private_files import make_private_folder, sync_folder
 from preceptor.progress import Progress, silent
 from preceptor.settings import Workspace
+from preceptor.vault.database import connect, transaction
 
 MANIFEST = "MANIFEST.json"
 _HOME, _DAGSTER = "home", "dagster_home"  # the folders in the file
@@ -179,12 +180,8 @@ def _is_database(path: Path) -> bool:
 @contextmanager
 def _writers_kept_out(path: Path) -> Iterator[None]:
     """Hold a database's write lock for as long as the body takes; readers go on."""
-    with closing(sqlite3.connect(path, isolation_level=None, timeout=60.0)) as db:
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        finally:
-            db.execute("ROLLBACK")
+    with closing(connect(path)) as db, transaction(db):
+        yield
 
 
 def _add(tar: tarfile.TarFile, path: Path, name: str, names: dict[str, Any], scratch: Path) -> None:

@@ -13,11 +13,13 @@ from typing import Any
 from preceptor.errors import UsageError
 from preceptor.evaluation.answer_cache import Answer
 from preceptor.evaluation.arms import ArmModel
+from preceptor.evaluation.evaluate import chosen_cases
 from preceptor.models import ResolvedModel
 from preceptor.planning import FineTuning, TokenPrice, load_prices
 from preceptor.providers import policy, trail
 from preceptor.providers.connection import Connection, ProviderFailed
 from preceptor.providers.cost import answering_cost, price_as_it_is, price_of
+from preceptor.providers.material import question_tokens
 from preceptor.providers.policy import Answering, PolicyRefused, provider_named
 from preceptor.providers.stage import PROVIDER
 from preceptor.release.store import open_store
@@ -26,7 +28,6 @@ from preceptor.tables import EXAMPLES, read_examples
 from preceptor.versions import DatasetVersion, digest
 
 _WHY = "evaluation of a provider's model"
-_CHARACTERS = 4  # of a token, where nobody has counted
 
 
 class AnswersOf:
@@ -66,9 +67,8 @@ def plan(settings: Settings, curated: DatasetVersion) -> Answering:
     """Say what the arm `endpoint` would send. Raises `UsageError` where no provider is named, or one that is not configured."""
     name, wanted = settings.evaluation.endpoint, settings.evaluation
     provider = provider_named(name, settings)
-    cases = [e for e in read_examples(curated.path / EXAMPLES) if e.split == "test"]
-    cases = sorted(cases, key=lambda e: e.example_id)[: wanted.max_cases or None]
-    read = sum(e.prompt_tokens or len(e.prompt) // _CHARACTERS for e in cases)
+    cases = chosen_cases(read_examples(curated.path / EXAMPLES), wanted, curated.path, given=False)
+    read = sum(question_tokens(case) for case in cases)
     written = len(cases) * wanted.max_new_tokens
     return Answering(
         provider=name,
@@ -102,7 +102,7 @@ def endpoint_model(
         policy.require_terms(name, provider)
         if curated is None:
             raise policy.not_of_a_file(provider)
-        permit = policy.permit_answering(store, provider, plan(settings, curated))
+        permit = policy.permit_asking(store, provider, plan(settings, curated))
     model = provider.deployment or provider.model
     price = price_as_it_is(load_prices(), provider)
     answers = ChatAnswers(workspace, vault, name, provider, model, permit, price, splits=("test",))

@@ -95,6 +95,11 @@ def write(path: Path, examples: Sequence[Example], expected: Measured) -> None:
         )
 
 
+def question_tokens(example: Example) -> int:
+    """Of the question alone, as `_tokens` counts them."""
+    return example.prompt_tokens or math.ceil(len(example.prompt) / _CHARACTERS_PER_TOKEN)
+
+
 def _tokens(example: Example) -> int:
     """As the base model counts them, where curation noted it; the provider's own tokenizer counts a little otherwise."""
     if example.prompt_tokens is not None and example.answer_tokens is not None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 from ipaddress import ip_address
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from preceptor.errors import GateRefused, UsageError
@@ -39,7 +39,15 @@ class PolicyRefused(GateRefused):
 
 @dataclass(frozen=True, slots=True)
 class _Signed:
-    """What a privacy officer signs, whole."""
+    """What a privacy officer signs, whole: for what, where, and (in the classes below) what is sent there."""
+
+    purpose: ClassVar[Purpose]
+
+    provider: str
+    endpoint: str
+    api: str
+    model: str
+    region: str
 
     def facts(self) -> dict[str, Any]:
         """The same as a JSON-able mapping: counts and hashes, no text."""
@@ -56,11 +64,8 @@ class Sending(_Signed):
     """All that is signed. `data`: data set versions by stage. `files`: what is uploaded. Besides, the `test_cases` of the
     curated version are asked of the tuned model when it is evaluated. `estimated_cost` in US dollars, None: not known."""
 
-    provider: str
-    endpoint: str
-    api: str
-    model: str
-    region: str
+    purpose = "training"
+
     data: dict[str, str]
     files: dict[str, Measured]
     test_cases: int
@@ -75,11 +80,9 @@ class Writing(_Signed):
     """All that is signed before a provider's model may rewrite training examples: of the curated version `curated`, so many
     `candidates`, asked with the instruction of SHA-256 `instruction`."""
 
-    provider: str
-    endpoint: str
-    api: str
-    model: str
-    region: str
+    purpose = "synthesis"
+    rule = "writing-not-approved"
+
     curated: str
     candidates: int
     instruction: str
@@ -87,21 +90,29 @@ class Writing(_Signed):
     estimated_tokens: int
     estimated_cost: float | None
 
+    @property
+    def deed(self) -> str:
+        """What the provider's model would do."""
+        return f"rewrites {self.candidates} examples"
+
 
 @dataclass(frozen=True, slots=True)
 class Answering(_Signed):
     """All that is signed before a provider's model, as it is, may be asked the first `cases` test cases of `curated`."""
 
-    provider: str
-    endpoint: str
-    api: str
-    model: str
-    region: str
+    purpose = "evaluation"
+    rule = "answering-not-approved"
+
     curated: str
     cases: int
     max_new_tokens: int
     estimated_tokens: int
     estimated_cost: float | None
+
+    @property
+    def deed(self) -> str:
+        """What the provider's model would do."""
+        return f"answers {self.cases} test cases"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +202,7 @@ def approve(
     """
     signer = entitled(store, as_user, password, MAY_APPROVE, "approve sending data to a provider", reason)
     payload = sending.facts() | {"sent": sending.digest, "role": signer.role, "reason": reason.strip()}
-    subject = _subject(sending.provider, _PURPOSES[type(sending)])
+    subject = _subject(sending.provider, sending.purpose)
     return store.append(APPROVED, subject, signer.name, payload, signer.sign)
 
 
@@ -266,33 +277,18 @@ def not_of_a_file(provider: ProviderSettings) -> PolicyRefused:
     )
 
 
-def permit_writing(store: Store, provider: ProviderSettings, writing: Writing) -> Permit:
-    """The permit to have the provider's model rewrite what `writing` says. Raises `PolicyRefused`."""
-    name = writing.provider
+def permit_asking(store: Store, provider: ProviderSettings, asked: Writing | Answering) -> Permit:
+    """The permit to have the provider's model rewrite or answer exactly what was signed. Raises `PolicyRefused`."""
+    name = asked.provider
     require_terms(name, provider)
-    for event in reversed(approvals(store, name, "synthesis")):
-        if event.payload["sent"] == writing.digest:
-            return Permit(provider.base_url, event.id, curated=writing.curated)
+    for event in reversed(approvals(store, name, asked.purpose)):
+        if event.payload["sent"] == asked.digest:
+            return Permit(provider.base_url, event.id, curated=asked.curated)
     raise PolicyRefused(
-        "writing-not-approved",
-        f"Nothing was sent to {provider.base_url}: no privacy officer has approved that it rewrites {writing.candidates} examples "
-        f"of curated/{writing.curated} (rule writing-not-approved). 'preceptor providers approve {name} --for synthesis --as USER "
-        "--reason TEXT' shows what would be sent, and signs.",
-    )
-
-
-def permit_answering(store: Store, provider: ProviderSettings, answering: Answering) -> Permit:
-    """The permit to ask the provider's own model what `answering` says. Raises `PolicyRefused`."""
-    name = answering.provider
-    require_terms(name, provider)
-    for event in reversed(approvals(store, name, "evaluation")):
-        if event.payload["sent"] == answering.digest:
-            return Permit(provider.base_url, event.id, curated=answering.curated)
-    raise PolicyRefused(
-        "answering-not-approved",
-        f"Nothing was sent to {provider.base_url}: no privacy officer has approved that it is asked {answering.cases} test cases "
-        f"of curated/{answering.curated} (rule answering-not-approved). 'preceptor providers approve {name} --for evaluation --as "
-        "USER --reason TEXT' shows what would be sent, and signs; or leave the arm endpoint out.",
+        asked.rule,
+        f"Nothing was sent to {provider.base_url}: no privacy officer has approved that it {asked.deed} of curated/{asked.curated} "
+        f"(rule {asked.rule}). 'preceptor providers approve {name} --for {asked.purpose} --as USER --reason TEXT' shows what "
+        "would be sent, and signs.",
     )
 
 
@@ -303,13 +299,6 @@ def is_loopback(url: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-_PURPOSES: dict[type[_Signed], Purpose] = {
-    Sending: "training",
-    Writing: "synthesis",
-    Answering: "evaluation",
-}
 
 
 def _subject(name: str, purpose: Purpose) -> str:

@@ -10,6 +10,7 @@ from preceptor.planning import load_prices
 from preceptor.providers import policy, trail
 from preceptor.providers.connection import Connection, ProviderFailed
 from preceptor.providers.cost import answering_cost, price_of
+from preceptor.providers.material import question_tokens
 from preceptor.providers.policy import Permit, Writing, provider_named
 from preceptor.records import Example
 from preceptor.release.store import open_store
@@ -19,7 +20,6 @@ from preceptor.tables import EXAMPLES, read_examples
 from preceptor.versions import DatasetVersion, digest
 
 WHY = "synthesis by a provider"  # as the audit log has it
-_CHARACTERS = 4  # of a token, where nobody has counted
 
 
 def plan(settings: Settings, curated: DatasetVersion) -> Writing:
@@ -32,7 +32,7 @@ def _plan(settings: Settings, curated: str, train: Sequence[Example]) -> Writing
     provider = provider_named(name, settings)
     candidates = min(wanted.candidates, len(train))
     # Which of them are seeds is decided later: the mean stands for each.
-    read = round(sum(_tokens(example) for example in train) * candidates / max(1, len(train)))
+    read = round(sum(question_tokens(example) for example in train) * candidates / max(1, len(train)))
     written = candidates * wanted.max_new_tokens
     return Writing(
         provider=name,
@@ -81,7 +81,7 @@ class Writer:
             trail.noting_refusals(self._workspace, vault, WHY, name),
             closing(open_store(self._workspace, vault)) as store,
         ):
-            return policy.permit_writing(
+            return policy.permit_asking(
                 store, self._provider, _plan(self._settings, self._curated.name, train)
             )
 
@@ -119,7 +119,3 @@ class Writer:
 
 def _sources(curated: DatasetVersion) -> list[Example]:
     return [example for example in read_examples(curated.path / EXAMPLES) if example.split == "train"]
-
-
-def _tokens(example: Example) -> int:
-    return example.prompt_tokens or len(example.prompt) // _CHARACTERS
