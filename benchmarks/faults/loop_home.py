@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.faults.processes import free_port, to_group
 from preceptor.settings import ROOT, Workspace
 
 PASSWORD = "only for this story"
@@ -164,9 +164,7 @@ class Hospital:
 
 def found_hospital(folder: Path) -> Hospital:
     """A hospital with its people and no document yet."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     made = Hospital(folder, port)
     folder.mkdir(parents=True, exist_ok=True)
     made.config.write_text(json.dumps(settings(port), indent=1))  # JSON is YAML
@@ -188,7 +186,7 @@ def finished(process: subprocess.Popen[str], stdin: str = "") -> Any:
 
 def kill(process: subprocess.Popen[str]) -> None:
     """SIGKILL to a process and all its children, and wait until it is gone."""
-    os.killpg(process.pid, signal.SIGKILL)
+    to_group(process, signal.SIGKILL)
     process.wait()
 
 

@@ -6,10 +6,11 @@ import os
 import pwd
 import secrets
 import shutil
-import socket
 import subprocess
 import time
 from pathlib import Path
+
+from benchmarks.faults.processes import free_port
 
 _PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin")
 
@@ -23,13 +24,6 @@ def binaries() -> Path | None:
         found.append(Path(on_path).parent)
     wanted = ("initdb", "pg_ctl", "postgres", "psql")
     return next((folder for folder in found if all((folder / name).exists() for name in wanted)), None)
-
-
-def free_port() -> int:
-    """A port of the loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Postgres:

@@ -76,14 +76,16 @@ class Story:
         """A run launched through GraphQL, watched to its end."""
         batch = self.house.take_in("first", self._documents(0, 6))
         began = time.monotonic()
-        run = self.services.launch("pipeline", batch, FIRST_STAGES)
+        run = self.services.webserver.launch("pipeline", batch=batch, assets=FIRST_STAGES)
         self.found["one run"] = {"status": self._ends(300, run)[0], "seconds": since(began)}
 
     def many_batches(self) -> None:
         """Eight batches launched at once: not more than the file allows are at work."""
         batches = [self.house.take_in(f"ward{n}", self._documents(6 + 4 * n, 10 + 4 * n)) for n in range(8)]
         began = time.monotonic()
-        runs = [self.services.launch("pipeline", batch, FIRST_STAGES) for batch in batches]
+        runs = [
+            self.services.webserver.launch("pipeline", batch=batch, assets=FIRST_STAGES) for batch in batches
+        ]
         most = 0
 
         def ended() -> bool:
@@ -106,7 +108,7 @@ class Story:
             self.house.take_in("south", self._documents(98, 158)),
         ]
         began = time.monotonic()
-        runs = [self.services.launch("pipeline", batch) for batch in batches]
+        runs = [self.services.webserver.launch("pipeline", batch=batch) for batch in batches]
         wait_for(lambda: self._training(runs), 1200)
         away = self.services.postgres.restart("fast")
         statuses = self._ends(1200, *runs)
@@ -125,9 +127,9 @@ class Story:
 
     def crash_while_deidentifying(self) -> None:
         """PostgreSQL dies, as by a power cut, while a run is at work, and is away for a minute: longer than Dagster waits."""
-        self.services.switch_on("lost_runs")
+        self.services.webserver.switch_on("lost_runs")
         batch = self.house.take_in("late", self._documents(158, 180))
-        run = self.services.launch("pipeline", batch, FIRST_STAGES)
+        run = self.services.webserver.launch("pipeline", batch=batch, assets=FIRST_STAGES)
         wait_for(lambda: self.services.statuses(run) == ["STARTED"], 300, every=0.1)
         away = self.services.postgres.restart("immediate", seconds_down=60)
         began = time.monotonic()

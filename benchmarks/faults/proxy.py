@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from benchmarks.faults.postgres import free_port
+from benchmarks.faults.processes import free_port
 from benchmarks.faults.services import DOCKER, Services, wait_for
 
 PERSON, PASSWORD = "operator", "a password for the occasion"

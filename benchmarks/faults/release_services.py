@@ -4,33 +4,23 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
-
+from benchmarks.faults.processes import ROOT, answers, free_port, spawn, stop_all, to_group
+from benchmarks.faults.webserver import Webserver
 from tests.release.conftest import PASSWORD
 from tests.release.story import Home
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 _BIN = Path(sys.executable).parent
 _DEFINITIONS = ("-m", "pipelines.definitions")
-_REPOSITORY = {"repositoryLocationName": "pipelines.definitions", "repositoryName": "__repository__"}
-_LAUNCH = """mutation($given: ExecutionParams!) { launchRun(executionParams: $given) {
-  __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
-_SWITCH_ON = """mutation($given: SensorSelector!) { startSensor(sensorSelector: $given) {
-  __typename ... on Sensor { sensorState { status } } ... on PythonError { message } } }"""
 _STATUS = "query($id: ID!) { runOrError(runId: $id) { __typename ... on Run { status } } }"
-_LOADED = (
-    "query { repositoriesOrError { __typename ... on RepositoryConnection { nodes { sensors { name } } } } }"
-)
 
 
 class Services:
@@ -38,9 +28,9 @@ class Services:
 
     def __init__(self, home: Home, patience: float) -> None:
         self.home, self.patience = home, patience
-        self.dagster_port, self.review_port = _free_port(), _free_port()
+        self.dagster_port, self.review_port = free_port(), free_port()
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._graphql = httpx.Client(base_url=f"http://127.0.0.1:{self.dagster_port}", timeout=60)
+        self.web = Webserver(self.dagster_port, "pipelines.definitions")
         self._environment = os.environ | {
             "PRECEPTOR_HOME": str(home.workspace.home),
             "PRECEPTOR_CONFIG": str(home.config),
@@ -56,8 +46,8 @@ class Services:
         self._run("web", _BIN / "dagster-webserver", *_DEFINITIONS, *here)
         self._run("review", *_PROGRAM, "review", "--port", str(self.review_port))
         self.start_daemon()
-        self.wait_for("the review app", lambda: _answers(f"http://127.0.0.1:{self.review_port}/sign-in"))
-        self.wait_for("Dagster's definitions", self._loaded)
+        self.wait_for("the review app", lambda: answers(f"http://127.0.0.1:{self.review_port}/sign-in"))
+        self.wait_for("Dagster's definitions", self.web.has_loaded)
 
     def start_daemon(self) -> None:
         self._run("daemon", _BIN / "dagster-daemon", "run", *_DEFINITIONS)
@@ -65,16 +55,11 @@ class Services:
     def kill_daemon(self) -> None:
         """`kill -9` for the daemon, its code server and whatever run they started."""
         daemon = self.processes.pop("daemon")
-        os.killpg(daemon.pid, signal.SIGKILL)
+        to_group(daemon, signal.SIGKILL)
         daemon.wait()
 
     def stop(self) -> None:
-        for process in self.processes.values():
-            _signal(process, signal.SIGTERM)
-        for process in self.processes.values():
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(20)
-            _signal(process, signal.SIGKILL)
+        stop_all(self.processes.values())
 
     def wait_for(self, what: str, holds: Callable[[], Any]) -> Any:
         """Wait until `holds()` is true and return it. Raises `TimeoutError`, which says what did not come."""
@@ -96,48 +81,13 @@ class Services:
             stderr=subprocess.STDOUT,
         )
 
-    def switch_on(self, sensor: str) -> None:
-        """As the switch on Dagster's automation page does."""
-        answer = self._ask(_SWITCH_ON, given=_REPOSITORY | {"sensorName": sensor})["startSensor"]
-        assert answer["__typename"] == "Sensor", answer
-
-    def launch(self, job: str, config: dict[str, Any]) -> str:
-        """Start a run as the launchpad does; return its id."""
-        given = {
-            "selector": _REPOSITORY | {"jobName": job},
-            "runConfigData": config,
-            "executionMetadata": {"tags": []},
-        }
-        answer = self._ask(_LAUNCH, given=given)["launchRun"]
-        assert answer["__typename"] == "LaunchRunSuccess", answer
-        return answer["run"]["runId"]
-
     def status(self, run: str) -> str:
-        return self._ask(_STATUS, id=run)["runOrError"]["status"]
-
-    def _ask(self, query: str, **variables: Any) -> dict[str, Any]:
-        answer = self._graphql.post("/graphql", json={"query": query, "variables": variables})
-        answer.raise_for_status()
-        return answer.json()["data"]
-
-    def _loaded(self) -> bool:
-        try:
-            return bool(self._ask(_LOADED)["repositoriesOrError"].get("nodes"))
-        except httpx.HTTPError:
-            return False
+        return self.web.ask(_STATUS, id=run)["runOrError"]["status"]
 
     def _run(self, name: str, *command: str | Path) -> None:
         logs = self.home.workspace.home / "logs"
         logs.mkdir(exist_ok=True)
-        with (logs / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(
-                [str(part) for part in command],
-                env=self._environment,
-                cwd=ROOT,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # its children end with it
-            )
+        self.processes[name] = spawn(command, self._environment, logs / f"{name}.log")
 
 
 _PROGRAM = (sys.executable, "-c", "from preceptor.cli import main; main()")
@@ -198,21 +148,3 @@ def chromium(path: str) -> Iterator[Any]:
             yield browser
         finally:
             browser.close()
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=10).status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
-def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, number)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

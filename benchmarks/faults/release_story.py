@@ -58,7 +58,7 @@ class Story:
             self.of.start_daemon()
 
     def play(self) -> None:
-        self.of.switch_on("approvals")
+        self.of.web.switch_on("approvals")
         self.told("the sensor `approvals` is switched on")
         for number in (1, 2):
             ref = self.home.version(number).ref
@@ -79,7 +79,7 @@ class Story:
         self._program("preceptor/2", "forget", "--patient", "77")
         self.told("a patient of preceptor/2 is erased: it is barred")
         self._rolls_back({}, 1)
-        run = self.of.launch("rollback", _go_back({"to": "preceptor/2"}))
+        run = self.of.web.launch("rollback", _go_back({"to": "preceptor/2"}))
         self.of.wait_for("the refusal", lambda: self.of.status(run) == "FAILURE")
         self._program("it is barred", "release", "rollback", "--to", "preceptor/2", code=3)
         self._must_be_champion(1)
@@ -124,7 +124,7 @@ class Story:
         self.told("the byte is put back: the record verifies")
 
     def _rolls_back(self, more: dict[str, str], to: int) -> None:
-        run = self.of.launch("rollback", _go_back(more))
+        run = self.of.web.launch("rollback", _go_back(more))
         self.of.wait_for("the rollback", lambda: self.of.status(run) in ("SUCCESS", "FAILURE"))
         _must(self.of.status(run) == "SUCCESS", f"the rollback to version {to} failed")
         self._must_be_champion(to)

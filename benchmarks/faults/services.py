@@ -5,32 +5,26 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import yaml
 
-from benchmarks.faults.postgres import Postgres, free_port
+from benchmarks.faults.postgres import Postgres
+from benchmarks.faults.processes import ROOT, answers, free_port, spawn, stop_all
+from benchmarks.faults.webserver import Webserver
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 DOCKER = ROOT / "docker"
 SHIPPED = ROOT / "dagster_home" / "dagster-postgres.yaml"
 _BIN = Path(sys.executable).parent
-_LAUNCH = """mutation($given: ExecutionParams!) { launchRun(executionParams: $given) {
-  __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
-  ... on RunConfigValidationInvalid { errors { message } } } }"""
-_ADD = """mutation($given: RepositorySelector!, $key: String!) { addDynamicPartition(
-  repositorySelector: $given, partitionsDefName: "batches", partitionKey: $key) { __typename } }"""
 _RUNS = "query { runsOrError(limit: 200) { ... on Runs { results { runId status parentRunId tags { key value } } } } }"
 ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
-REPOSITORY = {"repositoryLocationName": "preceptor", "repositoryName": "__repository__"}
 
 
 class Services:
@@ -66,20 +60,20 @@ class Services:
         }
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.unanswered = 0  # questions to the webserver that came to nothing
-        self.graphql = httpx.Client(base_url=f"http://127.0.0.1:{self.web}", timeout=60)
+        self.webserver = Webserver(self.web, "preceptor")
 
     def start(self) -> None:
         """Start all, and wait until the webserver has loaded the definitions from the code server."""
         commands = self._commands()
         self._run("mlflow", commands["mlflow"], self._mlflow_environment)
-        await_url(f"http://127.0.0.1:{self.mlflow}/health")
+        wait_for(lambda: answers(f"http://127.0.0.1:{self.mlflow}/health"), 180)
         once = [str(_BIN / commands["instance"][0]), *commands["instance"][1:]]
         subprocess.run(once, env=os.environ | self.dagster_environment, check=True, stdout=subprocess.DEVNULL)
         self._run("code", commands["code"], self.code_environment)
         self._run("webserver", commands["webserver"], self.dagster_environment)
-        await_url(f"http://127.0.0.1:{self.web}/server_info")
+        wait_for(lambda: answers(f"http://127.0.0.1:{self.web}/server_info"), 180)
         self._run("daemon", commands["daemon"], self.dagster_environment)
-        wait_for(self._loaded, 180)
+        wait_for(self.webserver.has_loaded, 180)
 
     def healthy(self) -> dict[str, bool]:
         """What docker/health.py, the image's HEALTHCHECK, says of each service."""
@@ -101,48 +95,13 @@ class Services:
         }
 
     def stop(self) -> None:
-        for process in self.processes.values():
-            with_group(process, signal.SIGTERM)
-        for process in self.processes.values():
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(30)
-            with_group(process, signal.SIGKILL)
-
-    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
-        answer = self.graphql.post("/graphql", json={"query": query, "variables": variables})
-        answer.raise_for_status()
-        found = answer.json()
-        if found.get("errors"):
-            raise RuntimeError(found["errors"][0]["message"])
-        return found["data"]
-
-    def launch(self, job: str, batch: str, assets: Sequence[str] = ()) -> str:
-        """Start a run as the UI's launch button does; return its id. The batch becomes a partition if it is none."""
-        self.ask(_ADD, given=REPOSITORY, key=batch)
-        selection = {"assetSelection": [{"path": [name]} for name in assets]} if assets else {}
-        given = {
-            "selector": REPOSITORY | {"jobName": job} | selection,
-            "runConfigData": {},
-            "executionMetadata": {"tags": [{"key": "dagster/partition", "value": batch}]},
-        }
-        answer = self.ask(_LAUNCH, given=given)["launchRun"]
-        if answer["__typename"] != "LaunchRunSuccess":
-            raise RuntimeError(f"the run was not launched: {answer}")
-        return answer["run"]["runId"]
-
-    def switch_on(self, sensor: str) -> None:
-        """As the UI's switch does."""
-        query = """mutation($given: SensorSelector!) { startSensor(sensorSelector: $given) {
-          __typename ... on PythonError { message } } }"""
-        answer = self.ask(query, given=REPOSITORY | {"sensorName": sensor})["startSensor"]
-        if answer["__typename"] != "Sensor":
-            raise RuntimeError(f"the sensor {sensor} was not switched on: {answer}")
+        stop_all(self.processes.values())
 
     def runs(self) -> list[dict[str, Any]]:
         """All of them. While PostgreSQL is away the webserver answers 500, which is counted, and asked again."""
         while True:
             try:
-                return self.ask(_RUNS)["runsOrError"]["results"]
+                return self.webserver.ask(_RUNS)["runsOrError"]["results"]
             except (httpx.HTTPError, RuntimeError, KeyError):
                 self.unanswered += 1
                 if self.processes["webserver"].poll() is not None or self.unanswered > 600:
@@ -178,39 +137,11 @@ class Services:
             for name in ("mlflow", "instance", "code", "webserver", "daemon")
         }
 
-    def _loaded(self) -> bool:
-        query = "query { repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"
-        try:
-            return bool(self.ask(query)["repositoriesOrError"].get("nodes"))
-        except (httpx.HTTPError, RuntimeError):
-            return False
-
     def _run(self, name: str, command: list[str], environment: dict[str, str]) -> None:
-        with (self.folder / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(
-                [str(_BIN / command[0]), *command[1:]],
-                env=os.environ | environment,
-                cwd=ROOT,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-
-
-def with_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Send a signal to a service and its children, if they are there."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, number)
-
-
-def await_url(url: str, seconds: float = 180) -> None:
-    def answers() -> bool:
-        try:
-            return httpx.get(url, timeout=5).status_code == 200
-        except httpx.HTTPError:
-            return False
-
-    wait_for(answers, seconds)
+        program, *arguments = command
+        self.processes[name] = spawn(
+            [_BIN / program, *arguments], os.environ | environment, self.folder / f"{name}.log"
+        )
 
 
 def wait_for(condition: Any, seconds: float, every: float = 0.5) -> float:
