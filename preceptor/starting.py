@@ -11,8 +11,9 @@ from pathlib import Path
 from shlex import quote
 
 from preceptor.documents.inbox import find_files
+from preceptor.documents.records_file import read_records
 from preceptor.errors import UsageError
-from preceptor.settings import ROOT, CurationSettings, GateSettings, load_settings
+from preceptor.settings import ROOT, CurationSettings, GateSettings
 from preceptor.versions import write_atomic
 
 CONFIG, RECIPE = "preceptor.yaml", "recipe.yaml"
@@ -26,8 +27,8 @@ _POWER = 1.96 + 0.84  # two-sided 5 %, 80 % power: Cohen 1988, section 2.4
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What lies in a folder, by the names of its files; none was opened but to count rows. `documents`: at least so many,
-    archives not counted. `patients`: rows of the records file, None where there is none."""
+    """What lies in a folder, by the names of its files; no document was opened but to count rows. `documents`: at least so many,
+    archives not counted. `patients`: those of the records file, None where there is none."""
 
     files: dict[str, int]
     documents: int
@@ -37,7 +38,7 @@ class Survey:
 
 
 def survey(notes: Path, records: Path | None = None) -> Survey:
-    """Look through a folder or at a file. Raises `UsageError` where there is nothing."""
+    """Look through a folder or at a file. Raises `UsageError` where there is nothing, or a row of the records is wrong."""
     inbox = find_files([notes])
     records = records or inbox.records
     files = [file for file in inbox.files if records is None or file.resolve() != records.resolve()]
@@ -49,8 +50,9 @@ def survey(notes: Path, records: Path | None = None) -> Survey:
         for file in files
         if file.suffix.lower() not in _ARCHIVES
     )
+    patients = len(read_records(records).patients) if records else None
     archives = sum(file.suffix.lower() in _ARCHIVES for file in files)
-    return Survey(dict(kinds.most_common()), documents, archives, records, _patients(records))
+    return Survey(dict(kinds.most_common()), documents, archives, records, patients)
 
 
 def _rows(file: Path) -> int:
@@ -59,14 +61,7 @@ def _rows(file: Path) -> int:
     return max(0, lines - (file.suffix.lower() in (".csv", ".tsv")))  # without the head
 
 
-def _patients(records: Path | None) -> int | None:
-    if records is None:
-        return None
-    with records.open("rb") as stream:
-        return sum(b'"patient"' in line and b'"document"' not in line for line in stream) or None
-
-
-def write_start(notes: Path, records: Path | None, folder: Path, device: str = "cpu") -> list[Path]:
+def write_start(notes: Path, records: Path | None, folder: Path, gpu: bool = False) -> list[Path]:
     """Write preceptor.yaml and recipe.yaml into `folder`, and return them.
 
     Raises `UsageError` if one is there already: somebody may have changed it.
@@ -79,18 +74,21 @@ def write_start(notes: Path, records: Path | None, folder: Path, device: str = "
         "records": json.dumps(str(records.resolve())) if records else "null",
         "recipe": json.dumps(str(recipe.resolve())),
     }
-    source = _RECIPES / ("qlora.yaml" if device == "cuda" else "lora-cpu.yaml")
+    source = _RECIPES / ("qlora.yaml" if gpu else "lora-cpu.yaml")
     write_atomic(recipe, source.read_text(encoding="utf-8").replace("$schema=", f"$schema={_RECIPES}/"))
     write_atomic(config, _TEMPLATE.read_text(encoding="utf-8").format(**quoted))
-    load_settings(config=config)
     return [config, recipe]
 
 
 def outlook(found: Survey, curation: CurationSettings, gates: GateSettings) -> list[str]:
     """What so many documents can and cannot give, a sentence or two each."""
-    people = found.patients or found.documents
+    people = found.documents if found.patients is None else found.patients
     tested = round(people * curation.test_share)
-    of = f"{people:,} patients" if found.patients else f"{people:,} documents, if each is of another patient"
+    of = (
+        f"{people:,} patients"
+        if found.patients is not None
+        else f"{people:,} documents, if each is of another patient"
+    )
     lines = []
     if found.records is None:
         lines.append(

@@ -29,7 +29,7 @@ def notes(tmp_path):
     (folder / ".hidden").write_text("no")
     (folder / "records.jsonl").write_text(
         '{"kind": "patient", "patient_id": "1"}\n{"kind": "document", "file": "a.txt", "patient_id": "1"}\n'
-        '{"kind": "patient", "patient_id": "2"}\n'
+        '{"patient_id": "2", "name": "A Person"}\n{"kind": "patient", "patient_id": "2", "mrn": "77"}\n'
     )
     return folder
 
@@ -41,18 +41,25 @@ def test_documents_are_counted_without_reading_them(notes):
     assert found.records == notes / "records.jsonl"
 
 
+def test_a_wrong_row_of_the_records_is_named_and_not_quoted(notes):
+    (notes / "records.jsonl").write_text(f'{{"kind": "person", "name": "{SECRET}"}}\n')
+    with pytest.raises(UsageError, match="records.jsonl, line 1") as told:
+        survey(notes)
+    assert SECRET not in str(told.value)
+
+
 def test_an_empty_folder_is_said_to_be_empty(tmp_path):
     with pytest.raises(UsageError, match="no document"):
         survey(tmp_path)
 
 
-@pytest.mark.parametrize("device", ["cpu", "cuda"])
-def test_what_is_written_is_read_back_as_settings_and_recipe(notes, tmp_path, device):
-    config, recipe = write_start(notes, notes / "records.jsonl", tmp_path / "start", device)
+@pytest.mark.parametrize("gpu", [False, True])
+def test_what_is_written_is_read_back_as_settings_and_recipe(notes, tmp_path, gpu):
+    config, recipe = write_start(notes, notes / "records.jsonl", tmp_path / "start", gpu)
     given = load_settings(config=config)
     assert given.corpus == str(notes) and given.corpus_records == str(notes / "records.jsonl")
     assert given.training.recipe == str(recipe) and not given.demo_approver
-    assert load_recipe(recipe).method.name == ("qlora" if device == "cuda" else "lora")
+    assert load_recipe(recipe).method.name == ("qlora" if gpu else "lora")
     assert "#" in config.read_text() and "#" in recipe.read_text()
 
 

@@ -33,9 +33,10 @@ def init(notes: Path, records: Path | None, folder: Path, as_json: bool) -> None
     """
     from preceptor import starting
     from preceptor.settings import load_settings
+    from preceptor.training.jobs import cuda_devices
 
     found = starting.survey(notes, records)
-    written = starting.write_start(notes, found.records, folder, _device())
+    written = starting.write_start(notes, found.records, folder, cuda_devices() > 0)
     given = load_settings(config=written[0])
     said = starting.outlook(found, given.curation, given.gates)
     home = (folder / "home").resolve()
@@ -68,13 +69,3 @@ def init(notes: Path, records: Path | None, folder: Path, as_json: bool) -> None
         )
 
     emit(facts, as_json, table)
-
-
-def _device() -> str:
-    import importlib.util
-
-    if importlib.util.find_spec("torch") is None:
-        return "cpu"
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -158,7 +158,7 @@ def environment(job: TrainingJob) -> dict[str, str]:
         # After SIGTERM the step and its checkpoint may take longer than torchrun's own half a minute.
         variables["TORCH_ELASTIC_SHUTDOWN_TIMEOUT"] = "600"
         variables["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // job.processes))
-        if not _cuda_devices():
+        if not cuda_devices():
             variables["DS_ACCELERATOR"] = "cpu"
     return variables
 
@@ -238,11 +238,12 @@ def hosts(file: Path) -> dict[str, int]:
     return found
 
 
-def _cuda_devices() -> int:
+def cuda_devices() -> int:
+    """How many GPUs of this machine PyTorch can use."""
     import torch
 
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 def _devices() -> int:
-    return max(1, _cuda_devices())
+    return max(1, cuda_devices())
