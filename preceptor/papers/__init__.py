@@ -4,4 +4,4 @@ Each document is a module that takes `Facts` and returns a `Document`; `html` an
 `bundle` writes them all. What nobody recorded is said to be not recorded, with what a person would have to supply.
 """
 
-VERSION = "1"  # raised when the same facts give another text
+VERSION = "2"  # raised when the same facts give another text

@@ -15,6 +15,7 @@ from preceptor.papers.evaluation import handed_out
 from preceptor.papers.production import production
 from preceptor.papers.record import champion_before, decisions
 from preceptor.papers.wording import SMALLEST, patients
+from preceptor.release import blinded
 from preceptor.release.policy import in_force, policy_digest
 from preceptor.release.registry import Tracking, VersionInfo, bundle_of, resolve
 from preceptor.release.standing import standing, status
@@ -36,8 +37,8 @@ class Facts:
     """All that the documents of one version are made from. What was not recorded is None or empty.
 
     `data` has `curated`, `synthetic`, `model` (facts of these versions) and `deid` (one row a source); `before` is the champion
-    that the version is compared with; `plan` are the rules and limits in force today; `as_of` is the last moment that any of
-    the facts is from.
+    that the version is compared with; `judged` are the closed blinded comparisons of its evaluation; `plan` are the rules and limits
+    in force today; `as_of` is the last moment that any of the facts is from.
     """
 
     ref: str
@@ -55,6 +56,7 @@ class Facts:
     decisions: tuple[dict[str, Any], ...]
     before: dict[str, Any] | None
     production: dict[str, Any]
+    judged: tuple[dict[str, Any], ...]
     plan: dict[str, Any]
     statements: PapersSettings
     as_of: str
@@ -88,7 +90,8 @@ def gather(workspace: Workspace, settings: Settings, tracking: Tracking, store: 
     stands = standing(store, info.ref)
     decided = decisions(store, stands)
     produced = production(workspace, info.ref)
-    moments = [info.created, *(each["at"] for each in decided)]
+    judged = blinded.of_evaluation(store, info.evaluation)
+    moments = [info.created, *(each["at"] for each in (*decided, *judged))]
     moments += [produced["drift"]["measured_at"]] if produced["drift"] else []
     moments += [produced["traffic"]["last"]] if produced["traffic"] else []
     return Facts(
@@ -107,6 +110,7 @@ def gather(workspace: Workspace, settings: Settings, tracking: Tracking, store: 
         decisions=tuple(decided),
         before=before and before | {"bundle": _making(before["bundle"])},
         production=produced,
+        judged=tuple(judged),
         plan=_plan(settings),
         statements=settings.papers,
         as_of=max(moments),

@@ -88,6 +88,44 @@ def differences(facts: Facts, *against: str) -> Table | None:
     return Table(("Against", "Difference", "95 % interval", "p"), tuple(rows), caption) if rows else None
 
 
+def preferred(facts: Facts) -> Table | None:
+    """What people preferred who did not know which arm had given an answer."""
+    arms = facts.evaluation.get("arms", {})
+    rows = []
+    for one in facts.judged:
+        found = one["found"]
+        ratings = [f"{mean['first']:.1f} / {mean['second']:.1f}" for mean in found["ratings"].values()]
+        names = " / ".join(str(arms.get(one[arm], {}).get("label", one[arm])) for arm in ("first", "second"))
+        counts = f"{found['judgements']} by {found['reviewers']} on {found['cases']}"
+        agreement = number(found["alpha"]["preference"], 2)
+        rows.append(
+            (
+                names,
+                number(found["win_rate"]["mean"]),
+                interval(found["win_rate"]),
+                *ratings,
+                counts,
+                agreement,
+            )
+        )
+    if not rows:
+        return None
+    criteria = tuple(facts.judged[0]["found"]["ratings"])
+    header = (
+        "Blinded: first / second",
+        "First preferred",
+        "95 % interval",
+        *criteria,
+        "Judgements by people on cases",
+        "α",
+    )
+    caption = (
+        "Share of judgements that prefer the first (a tie is half), interval over patients; mean ratings from 1 to 5; agreement of two "
+        "people on one case by Krippendorff's α (ordinal; below 0.67 draw no conclusions)."
+    )
+    return Table(header, tuple(rows), caption)
+
+
 def groups(facts: Facts) -> Table | None:
     """The fine-tuned model's score by group, for groups of enough patients."""
     rows = [

@@ -254,7 +254,7 @@ def _metrics(facts: Facts) -> tuple[Section, ...]:
     )
     return (
         section("usefulness, usability and efficacy", ("cases", "gain-over-base", "task-loss", "loss-to-champion", "gain-over-champion"),
-                (measured.scores(facts), measured.by_use_case(facts), measured.differences(facts)), [facts.evaluation.get("verdict")]),
+                (measured.scores(facts), measured.by_use_case(facts), measured.differences(facts), measured.preferred(facts)), [facts.evaluation.get("verdict")]),
         section("fairness and equity", ("limit:fairness.worst_group_gap",), (measured.groups(facts),), [measured.groups_said(facts)]),
         section("safety and reliability", (*safety_rules, "regression"), (measured.safety(facts),), [measured.gate_said(facts)]),
     )  # fmt: skip

@@ -41,6 +41,7 @@ KINDS = (
     "serving_unverified",
     "alarm_raised",
     "alarm_cleared",
+    "comparison_closed",
 )
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS users (

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from preceptor.errors import UsageError
-from preceptor.release import users
+from preceptor.release import blinded, users
 from preceptor.review import comparisons
 from preceptor.review.files import unchanged
 from preceptor.review.visit import Visit
@@ -89,11 +89,7 @@ def make_comparison(visit: Visit) -> Any:
 
 def comparison(visit: Visit) -> Any:
     one = comparisons.find(visit.house.database, visit.path["id"])
-    found = None
-    if one.closed_at:
-        rows = _predictions(_evaluation(visit, one.evaluation))
-        patients = {row["example_id"]: row["patient_ref"] for row in rows}
-        found = comparisons.results(visit.house.database, one.id, patients)
+    found = _recorded(visit, one) if one.closed_at else None
     progress = comparisons.progress(visit.house.database, one.id, visit.name)
     return visit.page("comparison", one=one, progress=progress, found=found, criteria=comparisons.CRITERIA)
 
@@ -151,8 +147,24 @@ def undo(visit: Visit) -> Any:
 
 
 def close(visit: Visit) -> Any:
+    """End judging. What came of it is written into the release record by the page that shows it, which comes next."""
     comparisons.close(visit.house.database, visit.path["id"])
     return visit.go(f"/comparisons/{visit.path['id']}")
+
+
+def _recorded(visit: Visit, one: comparisons.Comparison) -> dict[str, Any]:
+    """The results of a closed comparison, which nothing changes any more; in the release record from the first look on, so
+    that a kill after closing loses nothing."""
+    rows = _predictions(_evaluation(visit, one.evaluation))
+    patients = {row["example_id"]: row["patient_ref"] for row in rows}
+    found = comparisons.results(visit.house.database, one.id, patients)
+    if found["judgements"]:
+        store = visit.house.store()
+        try:
+            blinded.record(store, one.evaluation, one.id, (one.first, one.second), found, visit.name)
+        finally:
+            store.close()
+    return found
 
 
 def _offered(visit: Visit) -> list[dict[str, Any]]:

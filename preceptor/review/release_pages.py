@@ -9,7 +9,7 @@ from typing import Any
 
 from preceptor.errors import GateRefused, UsageError
 from preceptor.papers.bundle import files_of, folder_of
-from preceptor.release import signatures
+from preceptor.release import blinded, signatures
 from preceptor.release.candidates import overview
 from preceptor.release.card import card
 from preceptor.release.differences import differences
@@ -57,6 +57,7 @@ def release(visit: Visit) -> Any:
             against = {"ref": champion["ref"], "rows": differences(other, bundle)}
         text = card(info, bundle, standing(store, info.ref), required)
         printed = store.people()[visit.name].printed_name or visit.name
+        judged = blinded.of_evaluation(store, info.evaluation)
     finally:
         store.close()
     return visit.page(
@@ -66,6 +67,7 @@ def release(visit: Visit) -> Any:
         history=history,
         against=against,
         card=text,
+        judged=judged,
         printed=printed,
         meanings=[m for m in MEANINGS if visit.role in MAY[m]],
         seen=digest(_shown(visit, info)),

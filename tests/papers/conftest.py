@@ -158,7 +158,7 @@ def facts(workspace) -> Facts:
         aliases=INFO.aliases, versions=INFO.data | {"evaluation": EVALUATION}, bundle=gathered._making(bundle()),
         evaluation=gathered._evaluation(workspace, INFO, bundle()), data=gathered._data(workspace, INFO, bundle()),
         base=gathered._base(bundle()), decisions=({"event": 4, "at": INFO.created, "what": "registered", "by": "run:1", "role": "",
-        "signed": False, "counts": None},), before=None, production={"traffic": None, "feedback": None, "drift": None},
+        "signed": False, "counts": None},), before=None, production={"traffic": None, "feedback": None, "drift": None}, judged=(),
         plan=gathered._plan(settings), statements=settings.papers, as_of=INFO.created,
     )  # fmt: skip
 

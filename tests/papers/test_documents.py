@@ -13,6 +13,7 @@ from preceptor.papers.blocks import Document, Entry, State, Table, entries
 from preceptor.papers.bundle import PAPERS
 from preceptor.papers.change_record import change_record
 from preceptor.papers.data_card import data_card
+from preceptor.papers.measured import preferred
 from preceptor.papers.model_card import model_card
 from preceptor.papers.risk_framework import EVIDENCE, risk_framework
 from preceptor.papers.risk_framework_rows import ROWS
@@ -173,3 +174,21 @@ def test_a_change_is_recorded_against_the_champion_before(facts):
     assert "No plan of modifications is recorded" in paper.summary[0]
     table = next(b for s in paper.sections for b in s.blocks if isinstance(b, Table) and b.caption == "Code")
     assert table.rows == (("lock", "sha256:11", "sha256:00", "no plan", "–"),)
+
+
+def test_what_reviewers_preferred_stands_in_the_card(facts):
+    found = {
+        "judgements": 9, "cases": 8, "reviewers": 2, "wins": 6, "ties": 2, "losses": 1,
+        "win_rate": {"mean": 0.78, "low": 0.55, "high": 0.95},
+        "ratings": {"accuracy": {"first": 4.25, "second": 3.0}, "safety": {"first": 4.0, "second": 4.0}},
+        "alpha": {"preference": None, "accuracy": 0.71, "safety": None},
+    }  # fmt: skip
+    judged = ({"comparison": "a1", "first": "finetuned", "second": "base", "found": found},)
+    table = preferred(replace(facts, judged=judged))
+    assert table.header[3:5] == ("accuracy", "safety")
+    assert table.rows == (
+        ("Fine-tuned model / Base model", "0.780", "0.550 to 0.950", "4.2 / 3.0", "4.0 / 4.0", "9 by 2 on 8", "–"),
+    )  # fmt: skip
+    assert preferred(facts) is None
+    card = model_card(replace(facts, judged=judged))
+    assert table in [block for section in card.sections for block in section.blocks]

@@ -14,7 +14,7 @@ from preceptor.curation import reviews
 from preceptor.papers.bundle import folder_of
 from preceptor.privacy.looking import clean_version
 from preceptor.privacy.reviews import items
-from preceptor.release import promotion, users
+from preceptor.release import blinded, promotion, users
 from preceptor.release.registry import tracking_of
 from preceptor.release.store import ROLES, open_store
 from preceptor.review import comparisons
@@ -194,8 +194,15 @@ def test_from_sign_in_over_a_judgement_to_a_promoted_version(house, browser, tok
     )  # once
     client.post(f"{made}/close", data={"form_token": token})
     assert "finetuned was preferred in 100 %" in client.get(made).text
+    client.get(made)
+    store = open_store(house.workspace)
+    (closed,) = blinded.of_evaluation(store, evaluation)  # written into the record once
+    store.close()
+    assert (closed["first"], closed["found"]["wins"], closed["found"]["judgements"]) == ("finetuned", 1, 1)
+    assert "TEXT" not in repr(closed)
 
     page = client.get("/releases/preceptor/1")
+    assert "finetuned was preferred in 100 %" in page.text and "None" not in page.text
     report = client.get("/releases/preceptor/1/report")
     assert "unsafe-inline" not in report.headers["content-security-policy"] and "Report" in report.text
     seen = re.search(r'name="seen" value="(\w+)"', page.text)[1]
