@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 import sys
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -127,9 +129,9 @@ def _handled(page: Page, visit: Visit) -> Any:
     try:
         return page.handler(visit)
     except GateRefused as error:
-        return visit.page("message", 409, title="Refused", text=str(error))
+        return _refused(page, visit, 409, "Refused", str(error))
     except UsageError as error:
-        return visit.page("message", 400, title="That does not go", text=str(error))
+        return _refused(page, visit, 400, "That does not go", str(error))
     except PreceptorError as error:
         return visit.page("message", 500, title="That failed", text=str(error))
     except Exception as error:  # its text may be that of a case
@@ -141,6 +143,14 @@ def _handled(page: Page, visit: Visit) -> Any:
         return visit.page(
             "message", 500, title="That failed", text="An unexpected error; the log says where."
         )
+
+
+def _refused(page: Page, visit: Visit, status: int, title: str, said: str) -> Any:
+    """The page of the form once more, with what was typed; a message where there is none, or where it does not go either."""
+    if page.again:
+        with suppress(PreceptorError):
+            return page.again(replace(visit, problem=said, status=status))
+    return visit.page("message", status, title=title, text=said)
 
 
 def _role(house: House, name: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from preceptor.deid.batch import DeidResult
 from preceptor.deid.leakcheck import FAILED
-from preceptor.errors import GateRefused, UsageError
+from preceptor.errors import UsageError
 from preceptor.privacy import SAMPLE, reviews
 from preceptor.privacy.looking import batches, clean_version, look_at, passages, pieces
 from preceptor.review.pages import proved
@@ -56,56 +56,11 @@ def documents(visit: Visit) -> Any:
 
 def document(visit: Visit) -> Any:
     """One de-identified document, its words to tick, and the form to decide. Amber: the audit log says who looked."""
-    return _page(visit)
-
-
-def decide(visit: Visit) -> Any:
-    """Sign the decision with the password; the next run of the stage follows it, and the next open document is shown.
-
-    Where it is refused, the page comes back with what was ticked.
-    """
-    form = visit.form
-    batch, version = clean_version(visit.house.workspace.data, visit.path["batch"])
-    item = _item(visit, version)
-    if FAILED in item.rules:
-        raise UsageError("There is no text of this document: nobody can find it clean.")
-    try:
-        verdict = _BY_NAME.get(form.get("verdict", ""))
-        if verdict is None:
-            raise UsageError("Say what you found: nothing, or what you have ticked.")
-        ticked = _ticked(visit)
-        if (verdict == "leak") != bool(ticked):
-            raise UsageError(
-                "You ticked words, and said that nothing is left."
-                if ticked
-                else "Tick the words that identify somebody."
-            )
-        result = _look_at(visit, batch, version)
-        if form.get("seen") != _seen(version.name, item, result.text):
-            raise UsageError("The document has changed since you read it: load the page again.")
-        found = passages(pieces(result), ticked)
-        proved(visit, visit.name)
-        store = visit.house.store()
-        try:
-            reviews.decide(
-                store, item, batch, version, verdict, len(found), as_user=visit.name,
-                password=form.get("password", ""), reason=form.get("reason", ""), places=found,
-            )  # fmt: skip
-        finally:
-            store.close()
-    except (GateRefused, UsageError) as error:
-        return _page(visit, str(error), 409 if isinstance(error, GateRefused) else 400)
-    left = _open(visit, batch, version)
-    return visit.go(f"/deid/{batch}/{left[0].document_ref}" if left else f"/deid/{batch}")
-
-
-def _page(visit: Visit, problem: str = "", status: int = 200) -> Any:
     batch, version = clean_version(visit.house.workspace.data, visit.path["batch"])
     item = _item(visit, version)
     result = _look_at(visit, batch, version)
     return visit.page(
         "deid_document",
-        status,
         batch=batch,
         item=item,
         why=REASONS[item.reason],
@@ -113,8 +68,41 @@ def _page(visit: Visit, problem: str = "", status: int = 200) -> Any:
         ticked=_ticked(visit),
         verdicts=VERDICTS,
         seen=_seen(version.name, item, result.text),
-        problem=problem,
     )
+
+
+def decide(visit: Visit) -> Any:
+    """Sign the decision with the password; the next run of the stage follows it, and the next open document is shown."""
+    form = visit.form
+    batch, version = clean_version(visit.house.workspace.data, visit.path["batch"])
+    item = _item(visit, version)
+    if FAILED in item.rules:
+        raise UsageError("There is no text of this document: nobody can find it clean.")
+    verdict = _BY_NAME.get(form.get("verdict", ""))
+    if verdict is None:
+        raise UsageError("Say what you found: nothing, or what you have ticked.")
+    ticked = _ticked(visit)
+    if (verdict == "leak") != bool(ticked):
+        raise UsageError(
+            "You ticked words, and said that nothing is left."
+            if ticked
+            else "Tick the words that identify somebody."
+        )
+    result = _look_at(visit, batch, version)
+    if form.get("seen") != _seen(version.name, item, result.text):
+        raise UsageError("The document has changed since you read it: read it again, then sign.")
+    found = passages(pieces(result), ticked)
+    proved(visit, visit.name)
+    store = visit.house.store()
+    try:
+        reviews.decide(
+            store, item, batch, version, verdict, len(found), as_user=visit.name,
+            password=form.get("password", ""), reason=form.get("reason", ""), places=found,
+        )  # fmt: skip
+    finally:
+        store.close()
+    left = _open(visit, batch, version)
+    return visit.go(f"/deid/{batch}/{left[0].document_ref}" if left else f"/deid/{batch}")
 
 
 def _look_at(visit: Visit, batch: str, version: DatasetVersion) -> DeidResult:

@@ -38,7 +38,7 @@ def decide(visit: Visit) -> Any:
     if verdict is None:
         raise UsageError("Say what you think of the example: accept, correct or reject.")
     if form.get("seen") != shown(one.prompt, one.answer):
-        raise UsageError("The example has changed since you read it: load the page again.")
+        raise UsageError("The example has changed since you read it: read it again, then sign.")
     # a form sends line ends as CR LF, and the reference along with every verdict
     answer = form.get("answer", "").replace("\r\n", "\n") if verdict == "correct" else None
     proved(visit, visit.name)

@@ -135,9 +135,7 @@ def sign(visit: Visit) -> Any:
     info = resolve(tracking, _ref(visit))
     shown = _shown(visit, info)
     if visit.form.get("seen") != digest(shown):
-        raise GateRefused(
-            "What you read has changed since: read the page again, then sign. Nothing was changed."
-        )
+        raise GateRefused("What you read has changed since: read it again, then sign. Nothing was changed.")
     proved(visit, visit.name)
     store = visit.house.store()
     try:

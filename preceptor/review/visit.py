@@ -65,7 +65,8 @@ class House:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """Who asks for what. `name` and `role` are empty for somebody who is not signed in."""
+    """Who asks for what. `name` and `role` are empty for somebody who is not signed in. `problem`: why the form on the page that is
+    shown again was refused, with which `status`."""
 
     house: House
     name: str
@@ -73,8 +74,10 @@ class Visit:
     token: str
     path: Mapping[str, str]
     form: Mapping[str, str]
+    problem: str = ""
+    status: int = 200
 
-    def page(self, template: str, status: int = 200, **values: Any) -> Any:
+    def page(self, template: str, status: int = 0, **values: Any) -> Any:
         """A page from its template."""
         from starlette.responses import HTMLResponse
 
@@ -83,7 +86,7 @@ class Visit:
             .get_template(f"{template}.html.j2")
             .render(visit=self, form_token=self.house.sessions.form_token(self.token), **values)
         )
-        return HTMLResponse(body, status)
+        return HTMLResponse(body, status or self.status)
 
     def go(self, place: str) -> Any:
         """See another page instead; a reload then sends nothing again."""
