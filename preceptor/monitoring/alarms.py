@@ -17,20 +17,23 @@ from typing import Any, Literal
 from preceptor.monitoring.measures import MEASURES
 from preceptor.monitoring.readings import Reading
 from preceptor.monitoring.rules import Rule
+from preceptor.schema import Schema
 from preceptor.vault.database import connect, transaction
 
 ALARMS = "alarms.db"
 RAISED, CLEARED, ROLLED_BACK, NOT_ROLLED_BACK = "raised", "cleared", "rolled_back", "not_rolled_back"
 Verdict = Literal["bad", "good", "between"]
-_SCHEMA = """
+_SCHEMA = Schema(
+    "the alarms",
+    """
 CREATE TABLE IF NOT EXISTS watched (
     subject TEXT NOT NULL, measure TEXT NOT NULL, since TEXT NOT NULL, bad INTEGER NOT NULL, good INTEGER NOT NULL,
     raised TEXT, PRIMARY KEY (subject, measure)) STRICT;
 CREATE TABLE IF NOT EXISTS history (
     id INTEGER PRIMARY KEY, at TEXT NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL, measure TEXT NOT NULL,
     facts TEXT NOT NULL) STRICT;
-PRAGMA user_version = 1;
-"""
+""",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +134,7 @@ class AlarmStore:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._db = connect(folder / ALARMS)
-        self._db.executescript(_SCHEMA)
+        _SCHEMA.prepare(self._db)
 
     def close(self) -> None:
         self._db.close()

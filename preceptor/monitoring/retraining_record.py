@@ -23,6 +23,7 @@ from typing import Any
 
 from preceptor.monitoring.causes import History, Reason, Seen
 from preceptor.monitoring.retraining import Decision
+from preceptor.schema import Schema
 from preceptor.vault.database import connect, transaction
 
 FILE = "retraining.db"
@@ -30,7 +31,9 @@ KINDS = ("due", "decided", "launched", "result", "ended")
 CANDIDATE, NOT_BETTER, NOTHING_NEW = "candidate", "not-better", "nothing-new"  # what a run may bring
 FAILED, UNKNOWN = "failed", "unknown"  # it ended without; failed, or for no reason that is known
 BY_HAND = "by-hand"
-_SCHEMA = f"""
+_SCHEMA = Schema(
+    "the record of retraining",
+    f"""
 CREATE TABLE IF NOT EXISTS events (
     id INTEGER PRIMARY KEY, at TEXT NOT NULL, kind TEXT NOT NULL CHECK (kind IN {KINDS!r}),
     decision INTEGER, run_id TEXT, payload TEXT NOT NULL) STRICT;
@@ -40,7 +43,8 @@ CREATE TRIGGER IF NOT EXISTS events_stay BEFORE UPDATE ON events
     BEGIN SELECT RAISE(ABORT, 'events are never changed'); END;
 CREATE TRIGGER IF NOT EXISTS events_remain BEFORE DELETE ON events
     BEGIN SELECT RAISE(ABORT, 'events are never removed'); END;
-"""
+""",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,7 @@ class Record:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._db = connect(folder / FILE)
-        self._db.executescript(_SCHEMA)
+        _SCHEMA.prepare(self._db)
 
     def close(self) -> None:
         self._db.close()

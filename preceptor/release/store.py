@@ -15,6 +15,7 @@ from typing import Any
 from preceptor.keys import release_key
 from preceptor.release import chain
 from preceptor.release.chain import Event, Problem, RecordBroken
+from preceptor.schema import Schema, statements
 from preceptor.settings import VaultSettings, Workspace
 from preceptor.vault.database import transaction
 from preceptor.versions import write_atomic
@@ -43,7 +44,7 @@ KINDS = (
     "alarm_cleared",
     "comparison_closed",
 )
-_SCHEMA = f"""
+_TABLES = f"""
 CREATE TABLE IF NOT EXISTS users (
     name TEXT PRIMARY KEY, role TEXT NOT NULL CHECK (role IN {ROLES!r}), password_hash TEXT NOT NULL,
     public_key BLOB NOT NULL, key_salt BLOB NOT NULL, sealed_key BLOB NOT NULL,
@@ -58,16 +59,21 @@ CREATE TRIGGER IF NOT EXISTS events_stay BEFORE UPDATE ON events
 CREATE TRIGGER IF NOT EXISTS events_remain BEFORE DELETE ON events
     BEGIN SELECT RAISE(ABORT, 'events are never removed'); END;
 """
-# A record that was begun before the last kinds came in only takes the old ones: its rows move to a table that takes all.
-_MORE_KINDS = f"""
-BEGIN IMMEDIATE;
-ALTER TABLE events RENAME TO events_before;
-DROP TRIGGER events_stay; DROP TRIGGER events_remain; DROP INDEX events_by_subject;
-{_SCHEMA}
-INSERT INTO events SELECT * FROM events_before ORDER BY id;
-DROP TABLE events_before;
-COMMIT;
-"""
+
+
+def _take_more_kinds(db: sqlite3.Connection) -> None:
+    """A record takes the kinds that there were when it was begun: its rows move to a table that takes all."""
+    db.execute("ALTER TABLE events RENAME TO events_before")
+    for statement in ("TRIGGER events_stay", "TRIGGER events_remain", "INDEX events_by_subject"):
+        db.execute(f"DROP {statement}")
+    for statement in statements(_TABLES):
+        db.execute(statement)
+    db.execute("INSERT INTO events SELECT * FROM events_before ORDER BY id")
+    db.execute("DROP TABLE events_before")
+
+
+# With every new kind comes another of this step.
+_SCHEMA = Schema("the release record", _TABLES, (_take_more_kinds,))
 _COLUMNS = "id, at, kind, subject, actor, payload, prev_hash, hash, signature"
 
 
@@ -101,10 +107,7 @@ class Store:
         self._db = sqlite3.connect(path, isolation_level=None, timeout=60)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(_SCHEMA)
-        (schema,) = self._db.execute("SELECT sql FROM sqlite_master WHERE name = 'events'").fetchone()
-        if KINDS[-1] not in schema:
-            self._db.executescript(_MORE_KINDS)
+        _SCHEMA.prepare(self._db)
 
     def close(self) -> None:
         self._db.close()

@@ -10,9 +10,12 @@ from pathlib import Path
 
 from preceptor.private_files import make_private_folder
 from preceptor.review.opened import Opened
+from preceptor.schema import Schema
 from preceptor.vault.database import connect, transaction
 
-_SCHEMA = """
+_SCHEMA = Schema(
+    "the review database",
+    """
 CREATE TABLE IF NOT EXISTS sessions (
     token_hash TEXT PRIMARY KEY, name TEXT NOT NULL, begun REAL NOT NULL, seen REAL NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS failures (name_mac TEXT NOT NULL, at REAL NOT NULL) STRICT;
@@ -29,7 +32,8 @@ CREATE TABLE IF NOT EXISTS judgements (
     id INTEGER PRIMARY KEY, comparison TEXT NOT NULL, case_id TEXT NOT NULL, reviewer TEXT NOT NULL, at TEXT NOT NULL,
     preference INTEGER NOT NULL, ratings TEXT NOT NULL, undone_at TEXT) STRICT;
 CREATE UNIQUE INDEX IF NOT EXISTS one_judgement ON judgements (comparison, case_id, reviewer) WHERE undone_at IS NULL;
-"""
+""",
+)
 # Whom SQLite makes wait sleeps and tries again, in no order, so that some wait for seconds; threads of this process queue here instead.
 _turn = threading.Lock()
 _connections: Opened[sqlite3.Connection] = Opened()
@@ -41,7 +45,7 @@ def prepare(folder: Path) -> Path:
     path = folder / "review.db"
     db = connect(path)
     try:
-        db.executescript(_SCHEMA)
+        _SCHEMA.prepare(db)
     finally:
         db.close()
     return path

@@ -30,9 +30,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from preceptor.private_files import make_private_folder
+from preceptor.schema import Schema
 from preceptor.vault.database import connect, transaction
 
-VERSION = "1"  # raised when a column changes its meaning; new columns only come at the end
 BUCKETS = 256
 ROLES = ("served", "canary", "shadow")
 OUTCOMES = (
@@ -113,14 +113,17 @@ def _columns(kind: type) -> str:
     return ", ".join(f"{f.name} {_TYPES[str(f.type)]}" for f in fields(kind))
 
 
-_SCHEMA = f"""
+# New columns only come at the end: rows are written whole.
+_SCHEMA = Schema(
+    "a day of the traffic log",
+    f"""
 CREATE TABLE IF NOT EXISTS requests ({_columns(Served)}, PRIMARY KEY (request_id)) STRICT;
 CREATE TABLE IF NOT EXISTS feedback ({_columns(Feedback)}) STRICT;
 CREATE TABLE IF NOT EXISTS words (
     version TEXT NOT NULL, side TEXT NOT NULL, bucket INTEGER NOT NULL, count INTEGER NOT NULL,
     PRIMARY KEY (version, side, bucket)) STRICT;
-PRAGMA user_version = {VERSION};
-"""
+""",
+)
 
 
 class TrafficLog:
@@ -188,7 +191,7 @@ def open_day(folder: Path, day: str) -> sqlite3.Connection:
     """The file of a day (ISO 8601) to write to, made with its tables if it is not there."""
     db = connect(folder / f"{day}.db", any_thread=True)
     db.execute("PRAGMA synchronous=NORMAL")
-    db.executescript(_SCHEMA)
+    _SCHEMA.prepare(db)
     return db
 
 

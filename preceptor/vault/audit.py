@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from preceptor.private_files import create_private
+from preceptor.schema import Schema
 from preceptor.vault.database import connect, transaction
 from preceptor.vault.errors import Problem
 
@@ -47,7 +48,9 @@ REFS_PER_ENTRY = 500
 _HEAD_BYTES = 256
 _GENESIS = bytes(32)
 _REF = re.compile(r"([dp])-([0-9a-f]{16})")
-_SCHEMA = """
+_SCHEMA = Schema(
+    "the vault's audit log",
+    """
 CREATE TABLE IF NOT EXISTS audit (
     seq INTEGER PRIMARY KEY, at TEXT NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL, purpose TEXT NOT NULL,
     subject TEXT NOT NULL, details TEXT NOT NULL, refs BLOB NOT NULL, hash BLOB NOT NULL) STRICT;
@@ -55,7 +58,8 @@ CREATE TRIGGER IF NOT EXISTS audit_stays BEFORE UPDATE ON audit
     BEGIN SELECT RAISE(ABORT, 'entries of the audit log are never changed'); END;
 CREATE TRIGGER IF NOT EXISTS audit_remains BEFORE DELETE ON audit
     BEGIN SELECT RAISE(ABORT, 'entries of the audit log are never removed'); END;
-"""
+""",
+)
 _COLUMNS = "seq, at, actor, action, purpose, subject, details, refs"
 
 
@@ -84,7 +88,7 @@ class AuditLog:
             create_private(self._head, self._head_line(0, _GENESIS))
         self._db = connect(path)
         self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(_SCHEMA)
+        _SCHEMA.prepare(self._db)
         if lost:
             self.append("damaged", "log-missing", details={"text": "the audit log was gone, and began anew"})
 

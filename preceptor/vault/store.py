@@ -13,6 +13,7 @@ import hashlib
 import hmac
 import json
 import os
+import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing
 from dataclasses import asdict, dataclass
@@ -22,6 +23,7 @@ from typing import Any
 
 from preceptor.private_files import make_private_folder
 from preceptor.records import Document, Labels, PatientRecord
+from preceptor.schema import Schema
 from preceptor.vault import audit
 from preceptor.vault.audit import AuditLog
 from preceptor.vault.database import connect, transaction
@@ -30,7 +32,16 @@ from preceptor.vault.keyring import Secrets
 from preceptor.vault.sealing import key_id, seal, unseal, unwrap_key, wrap_key
 from preceptor.vault.transcripts import Transcripts
 
-_SCHEMA = """
+
+def _count_items(db: sqlite3.Connection) -> None:
+    """Files hold documents and records; of version 1 are also files whose column was called after documents."""
+    if "documents" in {row[1] for row in db.execute("PRAGMA table_info(files)")}:
+        db.execute("ALTER TABLE files RENAME COLUMN documents TO items")
+
+
+_SCHEMA = Schema(
+    "the vault",
+    """
 CREATE TABLE IF NOT EXISTS patients (
     patient_ref TEXT PRIMARY KEY, wrapped_key BLOB, record BLOB, erased_at TEXT) STRICT;
 CREATE TABLE IF NOT EXISTS aliases (
@@ -49,7 +60,9 @@ CREATE TABLE IF NOT EXISTS quarantine (
     file_mac TEXT PRIMARY KEY, batch TEXT NOT NULL, rule TEXT NOT NULL, sealed BLOB NOT NULL,
     added_at TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
-"""
+""",
+    (_count_items,),
+)
 
 # Documents that are written to the audit log at once, before the first of them is handed out. Each time waits for the
 # disk, which is what the log costs; a reader who stops early is recorded as having read up to so many.
@@ -82,8 +95,7 @@ class Vault:
         self._audit_log: AuditLog | None = None
         try:
             self._db.execute("PRAGMA secure_delete=ON")
-            self._db.executescript(_SCHEMA)
-            self._rename_old_columns()
+            _SCHEMA.prepare(self._db)
             self._wrap_key = self._check_keys()
             if self._meta("audit") is None:
                 self._begin_audit()
@@ -602,11 +614,6 @@ class Vault:
     def _begin_audit(self) -> None:
         self._audit_log = AuditLog(self.folder, self._secrets.audit, expected=False)
         self._add_meta("audit", b"begun")  # from now on, a log that is not there was lost
-
-    def _rename_old_columns(self) -> None:
-        columns = {row[1] for row in self._db.execute("PRAGMA table_info(files)")}
-        if "documents" in columns:
-            self._db.execute("ALTER TABLE files RENAME COLUMN documents TO items")
 
     def _meta(self, name: str) -> bytes | None:
         row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()

@@ -18,19 +18,23 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from preceptor.keys import derive
+from preceptor.schema import Schema
 from preceptor.vault.database import connect, transaction
 from preceptor.vault.errors import Problem, VaultError
 from preceptor.vault.keyring import Secrets
 from preceptor.vault.sealing import seal, unseal, unwrap_key, wrap_key
 
 DATABASE = "transcripts.db"
-_SCHEMA = """
+_SCHEMA = Schema(
+    "the vault's transcripts",
+    """
 CREATE TABLE IF NOT EXISTS keys (holder TEXT PRIMARY KEY, wrapped BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS transcripts (
     request_id TEXT PRIMARY KEY, day TEXT NOT NULL, holder TEXT NOT NULL REFERENCES keys, sealed BLOB NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS transcripts_by_day ON transcripts (day);
 CREATE TABLE IF NOT EXISTS erased (holder TEXT PRIMARY KEY) STRICT;
-"""
+""",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ class Transcripts:
         self._lock = threading.Lock()
         self._db = connect(folder / DATABASE, any_thread=True)
         self._db.execute("PRAGMA secure_delete=ON")
-        self._db.executescript(_SCHEMA)
+        _SCHEMA.prepare(self._db)
 
     def close(self) -> None:
         self._db.close()

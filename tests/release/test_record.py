@@ -9,7 +9,6 @@ import stat
 import pytest
 
 from preceptor.errors import UsageError
-from preceptor.release import store as store_module
 from preceptor.release import users
 from preceptor.release.chain import SIGNED_KINDS, RecordBroken
 from preceptor.release.store import Store
@@ -162,29 +161,6 @@ def test_a_failed_transaction_leaves_nothing(record):
 def test_no_password_or_private_key_is_in_any_file(record):
     for path in record.folder.iterdir():
         assert PASSWORD.encode() not in path.read_bytes()
-
-
-def test_a_record_begun_before_there_were_reviews_takes_them_and_keeps_its_rows(tmp_path, monkeypatch):
-    with monkeypatch.context() as before:
-        old = store_module.KINDS[: store_module.KINDS.index("deid_signed")]
-        schema = store_module._SCHEMA.replace(repr(store_module.KINDS), repr(old))
-        before.setattr(store_module, "KINDS", old)
-        before.setattr(store_module, "_SCHEMA", schema)
-        first = Store(tmp_path / "old", KEY)
-        users.add(first, "rita", "reviewer", PASSWORD, actor="operator:test")
-        with pytest.raises(sqlite3.IntegrityError):
-            first.append("deid_signed", "x", "rita", {})
-        kept = first.events()
-        first.close()
-    again = Store(tmp_path / "old", KEY)
-    assert again.events() == kept
-    assert again.verify() == []
-    signer = users.authenticate(again, "rita", PASSWORD)
-    again.append("deid_reviewed", "d-1", "rita", {}, signer.sign)
-    assert again.verify() == []
-    with pytest.raises(sqlite3.IntegrityError):
-        again._db.execute("DELETE FROM events")
-    again.close()
 
 
 @pytest.mark.parametrize("kind", ["deid_reviewed", "deid_signed"])

@@ -60,6 +60,7 @@ def test_an_old_home_keeps_its_references_and_surrogates(workspace, put, monkeyp
     assert db.execute("SELECT substr(hex(sealed), 1, 2) FROM documents").fetchone() == ("01",)
     db.execute("ALTER TABLE files RENAME COLUMN items TO documents")
     db.execute("DROP TABLE refusals")
+    db.execute("PRAGMA user_version = 0")
     db.execute("DELETE FROM meta WHERE name <> 'key-check'")
     db.commit()
     db.close()
