@@ -18,9 +18,10 @@ _MOMENTS = 2  # of Adam, for each weight that learns
 NF4 = 0.5 + 0.127 / 8  # bytes a weight with double quantisation (Dettmers et al. 2023)
 _ANSWERS = 0.2  # of a pack's tokens are answers, and scored; prompts are four times as long
 _LIBRARIES = 900_000_000  # bytes of a process that has imported torch, transformers, peft and trl
-# What glibc's allocator keeps of freed tensors and cannot give out again, as a share of what comes and goes in a step: measured here
-# (docs/sizing.md). With MALLOC_MMAP_THRESHOLD_=1048576 in the environment it keeps none, and a step takes a third longer.
-_FRAGMENTS = 1.0
+# What glibc's allocator keeps of freed tensors and cannot give out again, as a share of what comes and goes in a step (with activation
+# checkpointing too: every layer's is made again), less what gradients and moments find room in, which come after the first forward pass.
+# Both fitted to runs here (docs/sizing.md). With MALLOC_MMAP_THRESHOLD_=1048576 in the environment it keeps none, and a step takes a third longer.
+_FRAGMENTS, _REUSED = 0.85, 0.27
 _ROOM = 0.85  # of what is free may be planned
 
 
@@ -144,19 +145,21 @@ def estimate(
         shape, recipe.method
     )
     layer *= bytes_a_value
-    activations = given * layers + layer if checkpointing else layer * layers
+    made = layer * layers
+    activations = given * layers + layer if checkpointing else made
     # DeepSpeed keeps a copy in fp32 beside the moments, torch's optimizer the moments in the weights' own format.
     states = learning * (4 + 4 * _MOMENTS) / share if stage else learning * learned_in * _MOMENTS
     scored = 1.0 if recipe.objective == "notes" else _ANSWERS
     logits = 3 * 4 * tokens * config.vocab_size * scored
-    fragments = 0.0 if on_cuda or "MALLOC_MMAP_THRESHOLD_" in os.environ else _FRAGMENTS
+    gradients = learning * learned_in / (share if stage >= 2 else 1)
+    kept_back = max(0.0, _FRAGMENTS * (made + logits) - _REUSED * (gradients + states))
     return Estimate(
         weights=round(kept / (share if stage == 3 else 1)),
-        gradients=round(learning * learned_in / (share if stage >= 2 else 1)),
+        gradients=round(gradients),
         optimizer=round(states),
         activations=round(activations),
         logits=round(logits),
-        allocator=round(fragments * (activations + logits)),
+        allocator=0 if on_cuda or "MALLOC_MMAP_THRESHOLD_" in os.environ else round(kept_back),
         libraries=0 if on_cuda else _LIBRARIES,
     )
 
