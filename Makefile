@@ -13,7 +13,7 @@ run: setup
 	@cd $(ROOT) && .venv/bin/preceptor run
 
 test: setup lint
-	@cd $(ROOT) && .venv/bin/python -m pytest -n 2 --dist loadfile --durations=25 --durations-min=4
+	@cd $(ROOT) && .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=25 --durations-min=4
 
 # Before a commit: the formatting is put right, the rest is looked at; of the tests those beside what was changed.
 check: setup

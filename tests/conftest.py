@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 # Before any library is imported: tests reach no hub, send no statistics and draw no bars.
 os.environ.update(
@@ -25,3 +26,23 @@ for name in (
     "PRECEPTOR_TRACKING_ARTIFACTS",
 ):
     os.environ.pop(name, None)
+
+# Files of minutes, the longest first: begun last, one of them would keep a process busy while the others have nothing left
+# (`--no-loadscope-reorder`: pytest-xdist would begin with the files of most tests, which are quick ones).
+_LONGEST = (
+    "tests/pipeline/test_dag.py",
+    "tests/training/test_training.py",
+    "tests/training/test_search.py",
+    "tests/synthesis/test_judge.py",
+    "tests/release/test_story.py",
+    "tests/synthesis/test_synthesis.py",
+    "tests/training/test_methods.py",
+    "tests/vault/test_intake_hostile.py",
+)
+
+
+def pytest_collection_modifyitems(items) -> None:
+    """The longest files first, the others as they were."""
+    root = Path(__file__).parent.parent
+    rank = {root / name: n for n, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
