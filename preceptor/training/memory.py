@@ -19,9 +19,9 @@ NF4 = 0.5 + 0.127 / 8  # bytes a weight with double quantisation (Dettmers et al
 _ANSWERS = 0.2  # of a pack's tokens are answers, and scored; prompts are four times as long
 _LIBRARIES = 900_000_000  # bytes of a process that has imported torch, transformers, peft and trl
 # What glibc's allocator keeps of freed tensors and cannot give out again, as a share of what comes and goes in a step (with activation
-# checkpointing too: every layer's is made again), less what gradients and moments find room in, which come after the first forward pass.
-# Both fitted to runs here (docs/sizing.md). With MALLOC_MMAP_THRESHOLD_=1048576 in the environment it keeps none, and a step takes a third longer.
-_FRAGMENTS, _REUSED = 0.85, 0.27
+# checkpointing too: every layer's is made again): fitted to runs here (docs/sizing.md). With MALLOC_MMAP_THRESHOLD_=1048576 in the
+# environment it keeps none, and a step takes a third longer.
+_FRAGMENTS = 0.8
 _ROOM = 0.85  # of what is free may be planned
 
 
@@ -151,15 +151,14 @@ def estimate(
     states = learning * (4 + 4 * _MOMENTS) / share if stage else learning * learned_in * _MOMENTS
     scored = 1.0 if recipe.objective == "notes" else _ANSWERS
     logits = 3 * 4 * tokens * config.vocab_size * scored
-    gradients = learning * learned_in / (share if stage >= 2 else 1)
-    kept_back = max(0.0, _FRAGMENTS * (made + logits) - _REUSED * (gradients + states))
+    fragments = 0.0 if on_cuda or "MALLOC_MMAP_THRESHOLD_" in os.environ else _FRAGMENTS
     return Estimate(
         weights=round(kept / (share if stage == 3 else 1)),
-        gradients=round(gradients),
+        gradients=round(learning * learned_in / (share if stage >= 2 else 1)),
         optimizer=round(states),
         activations=round(activations),
         logits=round(logits),
-        allocator=0 if on_cuda or "MALLOC_MMAP_THRESHOLD_" in os.environ else round(kept_back),
+        allocator=round(fragments * (made + logits)),
         libraries=0 if on_cuda else _LIBRARIES,
     )
 
