@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
 
 from preceptor import __version__
 from preceptor.errors import PreceptorError
@@ -38,6 +39,7 @@ COMMANDS = {
     "backup": ("preceptor.cli.backup", "backup", "The whole home in one file."),
     "restore": ("preceptor.cli.backup", "restore", "A home from such a file."),
     "users": ("preceptor.cli.users", "users", "People and their roles."),
+    "completion": ("preceptor.cli.completion", "completion", "Completion in bash, zsh or fish."),
 }
 
 
@@ -50,6 +52,16 @@ class _LazyGroup(click.Group):
             return None
         module, attribute, _ = COMMANDS[name]
         return getattr(importlib.import_module(module), attribute)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """As click does it, without loading every command at every press of the key."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [
+            CompletionItem(name, help=said)
+            for name, (_, _, said) in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

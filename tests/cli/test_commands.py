@@ -199,3 +199,26 @@ def test_the_ui_does_not_start_on_a_taken_port(call):
         taken.listen()
         port = taken.getsockname()[1]
         assert f"Port {port} is in use" in call("ui", "--dagster-port", port, code=2)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_for_a_shell_asks_this_program(call, shell):
+    assert "_PRECEPTOR_COMPLETE" in call("completion", shell)
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("preceptor re", ["review", "release", "restore"]),
+        ("preceptor evaluate --ar", ["--arm"]),
+        ("preceptor evaluate --arm fi", ["finetuned", "finetuned+rag"]),
+        ("preceptor release pap", ["papers"]),
+    ],
+)
+def test_commands_options_and_choices_are_completed(monkeypatch, capsys, typed, offered):
+    monkeypatch.setenv("_PRECEPTOR_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", typed)
+    monkeypatch.setenv("COMP_CWORD", str(len(typed.split()) - 1))
+    with pytest.raises(SystemExit):
+        main([])
+    assert [line.partition(",")[2] for line in capsys.readouterr().out.split()] == offered
