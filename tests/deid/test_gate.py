@@ -65,7 +65,7 @@ def test_what_re2_lacks_is_relaxed(pattern, text):
     import re2
 
     assert regex.search(pattern, text) or "(?=" in pattern
-    assert re2.search(relaxed(regex.compile(pattern)), text)
+    assert re2.search(relaxed(pattern, 0), text)
 
 
 def test_the_order_of_rules_is_kept():

@@ -18,6 +18,7 @@ import regex
 if TYPE_CHECKING:
     from preceptor.deid.recognizers.rule import Rule
 
+_ALL_BUT = regex.compile(r"\[\^[^\]]*\\[WSD]")
 _MOST_MEMORY = 8 << 20  # bytes of one automaton
 _LETTER, _SPACE = r"\pL\pM\pN_", r"\s\pZ\x{85}"
 # Escapes whose RE2 namesakes know ASCII only.
@@ -49,7 +50,9 @@ class Gate:
 
         options = re2.Options()
         options.log_errors, options.never_capture, options.max_mem = False, True, _MOST_MEMORY
-        self._rules = [(each, re2.compile(relaxed(each.pattern).encode(), options)) for each in rules]
+        self._rules = [
+            (each, re2.compile(relaxed(each.source, each.flags).encode(), options)) for each in rules
+        ]
 
     def places(self, text: str) -> Iterator[tuple[Rule, int, int]]:
         """(rule, start, end) of each identifier, rule by rule in their order, then as they stand in the text."""
@@ -88,12 +91,12 @@ class _Offsets:
         return character if self._begins is None else self._begins[character]
 
 
-def relaxed(pattern: regex.Pattern) -> str:
+def relaxed(source: str, flags: int) -> str:
     """A pattern in RE2's syntax that matches wherever this one does: without look-around, word edges, back-references."""
-    flags = "".join(
-        letter for letter, flag in (("i", regex.I), ("m", regex.M), ("s", regex.S)) if pattern.flags & flag
+    letters = "".join(
+        letter for letter, flag in (("i", regex.I), ("m", regex.M), ("s", regex.S)) if flags & flag
     )
-    return (f"(?{flags})" if flags else "") + _relaxed(pattern.pattern)
+    return (f"(?{letters})" if letters else "") + _relaxed(source)
 
 
 def _relaxed(source: str) -> str:
@@ -115,7 +118,7 @@ def _relaxed(source: str) -> str:
             in_class = char != "]"
             out.append("\\[" if char == "[" else char)
             at += 1
-        elif regex.match(r"\[\^[^\]]*\\[WSD]", source, pos=at):
+        elif char == "[" and _ALL_BUT.match(source, at):
             # "All but what is no letter": that has no relaxed form but everything.
             out.append(r"[\x{0}-\x{10FFFF}]")
             at = source.index("]", at + 3) + 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import regex
@@ -43,13 +44,19 @@ def _branches(node: dict[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`pattern` with a group `v`: the identifier. `check` sees the match and may refuse it."""
+    """`source` of a pattern with a group `v`: the identifier. `check` sees the match and may refuse it."""
 
     name: str
     type: str
-    pattern: regex.Pattern
+    source: str
     score: float = 0.8
     check: Callable[[regex.Match], bool] | None = None
+    flags: int = regex.I | regex.M
+
+    @property
+    def pattern(self) -> regex.Pattern:
+        """Compiled at its first use: to compile all takes a second, and a note needs few of them."""
+        return _compiled(self.source, self.flags)
 
     def places(self, text: str) -> list[tuple[int, int]]:
         """Where the identifier stands, for each match that passes the check."""
@@ -66,7 +73,12 @@ def rule(
     """Build a rule; a pattern without a group `v` marks its whole match."""
     if "(?P<v>" not in pattern:
         pattern = f"(?P<v>{pattern})"
-    return Rule(name, type, regex.compile(pattern, flags), score, check)
+    return Rule(name, type, pattern, score, check, flags)
+
+
+@cache
+def _compiled(source: str, flags: int) -> regex.Pattern:
+    return regex.compile(source, flags)
 
 
 def has_digits(least: int) -> Callable[[regex.Match], bool]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import regex
 
@@ -163,8 +163,8 @@ def _parts(text: str) -> list[_Date | _Weekday] | None:
     found: list[_Date | _Weekday] = []
     at, relative = 0, False
     while at < len(text):
-        for pattern, make in _forms_at(text[at]):
-            m = pattern.match(text, at)
+        for form, make in _forms_at(text[at]):
+            m = _compiled(form).match(text, at)
             made = make(m) if m else None
             if made is not None and m is not None:
                 found.append(made)
@@ -179,7 +179,7 @@ def _parts(text: str) -> list[_Date | _Weekday] | None:
     return found if found or relative else None
 
 
-def _forms_at(first: str) -> tuple[tuple[regex.Pattern, _Maker], ...]:
+def _forms_at(first: str) -> tuple[tuple[str, _Maker], ...]:
     """The forms that may begin with a character: no form begins with a space or a sign."""
     if first.isdigit():
         return _FORMS_WITH_DIGIT
@@ -467,8 +467,14 @@ def _spoken(m: regex.Match) -> _Date | None:
     return _Date(m.start(), m.end(), year, True, _when(year, month, day), write)
 
 
-def _form(pattern: str) -> regex.Pattern:
-    return regex.compile(_START + pattern + _END, regex.I)
+def _form(pattern: str) -> str:
+    return f"(?i){_START}{pattern}{_END}"
+
+
+@cache
+def _compiled(form: str) -> regex.Pattern:
+    """A form when it is first tried: to compile all of them takes a third of a second."""
+    return regex.compile(form)
 
 
 _YEAR_AFTER = rf"(?:,?[ ]*|[-/.]|,?[ ]?(?:of|de|del)[ ])(?P<y>{_Y4}|['’]\d{{2}}|{number_words.YEAR})"
@@ -476,8 +482,8 @@ _SHORT_YEAR_AFTER = rf"(?:,?[ ]*|[-/. ]{{1,2}}|,?[ ]?(?:of|de|del)[ ])(?P<y>{_Y4
 _UNTIL = rf"(?:[ ]?[-–—/&][ ]?|[ ](?:and|to|or|through|thru)[ ])(?P<e>{_D})(?![/:])"
 _HOLIDAY = "|".join(regex.escape(n).replace("'", "['’]?") for n in holidays.names())
 # What a form begins with: a digit (9), a letter (a), or either.
-_FORMS: tuple[tuple[str, regex.Pattern, _Maker], ...] = (
-    ("9", regex.compile(_START + r"(?P<y>\d{4})(?P<s>[-/.])(?P<a>\d{1,2})(?P=s)(?P<b>\d{1,2})(?!\d)"), _iso),
+_FORMS: tuple[tuple[str, str, _Maker], ...] = (
+    ("9", _START + r"(?P<y>\d{4})(?P<s>[-/.])(?P<a>\d{1,2})(?P=s)(?P<b>\d{1,2})(?!\d)", _iso),
     (
         "9",
         _form(r"(?P<y>(?:19|20)\d{2})(?P<a>\d{2})(?P<b>\d{2})(?:\d{2,6}(?:\.\d+)?(?:[+-]\d{4})?)?"),
@@ -541,5 +547,5 @@ _FORMS: tuple[tuple[str, regex.Pattern, _Maker], ...] = (
     ("a", _form(r"(?P<w>lunes|martes|miércoles|jueves|viernes|sábado|domingo)"), _weekday),
     ("9", _form(rf"(?P<y>{_Y4})"), _year_alone),
 )
-_FORMS_WITH_DIGIT = tuple((pattern, make) for begins, pattern, make in _FORMS if "9" in begins)
-_FORMS_WITH_LETTER = tuple((pattern, make) for begins, pattern, make in _FORMS if "a" in begins)
+_FORMS_WITH_DIGIT = tuple((form, make) for begins, form, make in _FORMS if "9" in begins)
+_FORMS_WITH_LETTER = tuple((form, make) for begins, form, make in _FORMS if "a" in begins)
