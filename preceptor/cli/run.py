@@ -7,10 +7,11 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from shlex import quote
 
 import click
 
-from preceptor.cli._common import json_option, settings, workspace
+from preceptor.cli._common import json_option, program, settings, workspace
 from preceptor.settings import ROOT, profile_path
 
 STAGES = (
@@ -21,7 +22,11 @@ STAGES = (
 
 @click.command()
 @click.option(
-    "--profile", default="demo", show_default=True, help="A name in recipes/profiles, or a YAML file."
+    "--profile",
+    default="demo",
+    show_default=True,
+    envvar="PRECEPTOR_PROFILE",
+    help="A name in recipes/profiles, or a YAML file.",
 )
 @click.option(
     "--use-case", "use_cases", multiple=True, metavar="NAME", help="Only these use cases; may be repeated."
@@ -40,6 +45,10 @@ def run(
     Killed at any moment, the same command goes on where it stopped.
     """
     profile_file = profile_path(profile)
+    typed = program(home=True)
+    if profile != "demo" and not os.environ.get("PRECEPTOR_PROFILE"):
+        # What comes next, promotion for one, goes by the same settings.
+        typed = f"PRECEPTOR_PROFILE={quote(profile)} {typed}"
     config: Path | None = ctx.find_root().obj["config"]
     with tempfile.TemporaryDirectory() as folder:
         if use_cases:
@@ -52,7 +61,14 @@ def run(
             "PRECEPTOR_CONFIG": str(config) if config else "",
         }
         # The domain knows nothing of Dagster: the job is a program of its own.
-        command = [sys.executable, "-m", "pipelines.main_job", *(["--json"] if as_json else [])]
+        command = [
+            sys.executable,
+            "-m",
+            "pipelines.main_job",
+            *(["--json"] if as_json else []),
+            "--program",
+            typed,
+        ]
         if until:
             command += ["--until", until]
         process = subprocess.Popen(command, env=environment, cwd=ROOT)
