@@ -67,7 +67,6 @@ def _quieten() -> None:
         "DO_NOT_TRACK": "true",
         "PYTHONWARNINGS": "ignore",
         "MLFLOW_LOGGING_LEVEL": "WARNING",
-        "DS_LOG_LEVEL": "error",
     }.items():
         os.environ.setdefault(name, value)
 

@@ -74,6 +74,8 @@ class _LazyGroup(click.Group):
 @click.pass_context
 def root(ctx: click.Context, home: Path | None, config: Path | None, debug: bool) -> None:
     """From a hospital's raw clinical documents to a fine-tuned, evaluated, governed language model."""
+    # Absolute: other processes of a command work in other folders.
+    home, config = home and home.absolute(), config and config.absolute()
     ctx.obj = {"home": home, "config": config, "debug": debug, "profile": None}
 
 

@@ -12,7 +12,7 @@ from shlex import quote
 import click
 
 from preceptor.cli._common import json_option, program, settings, workspace
-from preceptor.settings import ROOT, profile_path
+from preceptor.settings import PROFILES, ROOT, profile_path
 
 STAGES = (
     "raw_documents", "deidentified_documents", "curated_examples", "data_sufficiency", "synthetic_examples",
@@ -44,11 +44,12 @@ def run(
 
     Killed at any moment, the same command goes on where it stopped.
     """
-    profile_file = profile_path(profile)
+    profile_file = profile_path(profile).absolute()
     typed = program(home=True)
     if profile != "demo" and not os.environ.get("PRECEPTOR_PROFILE"):
         # What comes next, promotion for one, goes by the same settings.
-        typed = f"PRECEPTOR_PROFILE={quote(profile)} {typed}"
+        named = profile if profile_file.parent == PROFILES else str(profile_file)
+        typed = f"PRECEPTOR_PROFILE={quote(named)} {typed}"
     config: Path | None = ctx.find_root().obj["config"]
     with tempfile.TemporaryDirectory() as folder:
         if use_cases:

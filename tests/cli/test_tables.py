@@ -20,8 +20,13 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def terminal(monkeypatch):
-    monkeypatch.setattr(sys, "stdout", Terminal())
-    monkeypatch.setenv("COLUMNS", "34")
+    """Called in a test, after pytest has put its own standard output in place."""
+
+    def make():
+        monkeypatch.setattr(sys, "stdout", Terminal())
+        monkeypatch.setenv("COLUMNS", "34")
+
+    return make
 
 
 def test_elsewhere_a_row_is_a_line():
@@ -35,6 +40,7 @@ def test_elsewhere_a_row_is_a_line():
 
 
 def test_on_a_terminal_it_keeps_to_the_width(terminal):
+    terminal()
     assert columns(ROWS, HEADER) == (
         "check  state    found\n"
         "-----  -------  ------------------\n"
@@ -49,6 +55,7 @@ def test_on_a_terminal_it_keeps_to_the_width(terminal):
 
 
 def test_no_word_is_broken(terminal):
+    terminal()
     path = "/srv/preceptor/home/reports/evaluation/0123456789ab/report.html"
     assert path in columns([("report", path)], ("what", "where"))
     assert path in prose(f"Look at {path} first.")

@@ -19,7 +19,6 @@ import yaml
 from preceptor.backup import restore
 from preceptor.cli import main
 from preceptor.settings import Workspace
-from tests.pipeline.conftest import PLANTED
 from tests.pipeline.documented import BEFORE, COMMANDS, FILLED, NOT_RUN, ROOT, Command
 from tests.providers.conftest import KEY, KEY_ENV, StandIn, provider_settings
 
@@ -46,7 +45,7 @@ class Story:
         shutil.copy(documents / row["file"], self.documents)
         known = [r for r in rows if r["patient_id"] == row["patient_id"] and r["kind"] == "patient"]
         (folder / "records.jsonl").write_text("".join(json.dumps(r) + "\n" for r in (*known, row)))
-        self.patient = PLANTED["patient_id"]
+        self.patient = row["patient_id"]
 
     @property
     def benchmarks(self) -> Path:
