@@ -46,6 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
     except PreceptorError as error:
         print(f"Error: {error}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        return 130  # `preceptor run` was interrupted, too, and says so
     result["seconds"] = round(time.monotonic() - started, 1)
     print(
         json.dumps(result, indent=2) if options.json else _said(result, options.program),
@@ -77,6 +79,7 @@ def _run_batches(workspace: Any, settings: Any, until: str | None) -> str | None
     import dagster as dg
 
     from pipelines.definitions import defs
+    from pipelines.stage_log import interrupted
     from preceptor.documents.stage import corpus_batch
     from preceptor.errors import PreceptorError
     from preceptor.vault import open_vault
@@ -107,6 +110,8 @@ def _run_batches(workspace: Any, settings: Any, until: str | None) -> str | None
                 raise_on_error=False,
                 run_config={"loggers": {"console": {"config": {}}}},
             )
+            if any(event.is_step_failure and interrupted(event) for event in result.all_events):
+                raise KeyboardInterrupt
             if not result.success:
                 return _failure(result)
     return None
