@@ -67,6 +67,9 @@ NOT_RUN = {
     "preceptor train --recipe recipes/train/zero2-cpu.yaml --gpus 2": "half a minute of two processes: tests/training",
     """curl -s http://127.0.0.1:8080/v1/chat/completions -H 'Content-Type: application/json' -d '{"model": "preceptor", "messages": """
     """[{"role": "user", "content": "Summarise: cough for two weeks."}]}'""": "asks a server: tests/serving",
+    "preceptor data sufficiency --curve": "a minute of trainings: tests/pipeline/test_dag.py",
+    "preceptor data ablation": "a minute of trainings: tests/pipeline/test_dag.py",
+    "preceptor search --trials 20": "twenty trainings; docs/training.md's is run with one",
     "preceptor train --launcher k8s": "needs a cluster; tests/training follows one with a stand-in",
     "export PATH=$PWD/.uv/bin:$PATH": "the test sets it itself",
     "export PRECEPTOR_HOME=$PWD/mine/home PRECEPTOR_CONFIG=$PWD/mine/preceptor.yaml": "the test sets them itself, to its home",
@@ -94,11 +97,9 @@ FILLED = {
     "preceptor init FOLDER": "preceptor init {documents}",
     "preceptor init NOTES --records records.jsonl --to mine": "preceptor init {documents} --records records.jsonl --to mine",
     "preceptor intake FOLDER --records records.jsonl": "preceptor intake {documents} --records records.jsonl",
-    "preceptor search --trials 20": "preceptor search --trials 1",
     "preceptor search --recipe recipes/train/lora-cpu.yaml --space recipes/search/lora.yaml --trials 20":
         "preceptor search --recipe recipes/train/lora-cpu.yaml --space recipes/search/lora.yaml --trials 1",
     "preceptor data sufficiency [--curve]": "preceptor data sufficiency",
-    "preceptor data ablation": "preceptor data ablation --seeds 1",
     "preceptor deid review show d-0123456789abcdef": "preceptor deid review show {document}",
     "preceptor deid review decide d-… --verdict clean --as rita":
         "preceptor deid review decide {document} --verdict clean --as rita",
