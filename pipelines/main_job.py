@@ -174,7 +174,7 @@ def _outcome(workspace: Any, settings: Any) -> dict[str, Any]:
     from preceptor.release.candidates import overview
     from preceptor.release.registry import tracking_of
     from preceptor.release.store import open_store
-    from preceptor.release.users import ensure_demo_approver, list_users
+    from preceptor.release.users import DEMO_APPROVER, ensure_demo_approver, list_users
     from preceptor.versions import newest
 
     store = open_store(workspace)
@@ -192,7 +192,7 @@ def _outcome(workspace: Any, settings: Any) -> dict[str, Any]:
         "refused_because": [r["text"] for r in (last["gate"] or {}).get("reasons", ()) if not r["passed"]],
         "waiting": waiting["ref"] if waiting else None,
         "champion": next((r["ref"] for r in rows if "champion" in r["aliases"]), None),
-        "approver": approvers[0] if approvers else None,
+        "approver": DEMO_APPROVER if password else next(iter(approvers), None),
         "demo_approver_password": password,
         "home": str(workspace.home),
     }
