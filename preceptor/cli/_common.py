@@ -68,17 +68,20 @@ def columns(rows: Sequence[Sequence[Any]], header: Sequence[str]) -> str:
     elsewhere a row is a line, for `grep`."""
     cells = [[str(c) for c in header], *[["" if c is None else str(c) for c in row] for row in rows]]
     widths = _widths(cells, terminal_width())
-    laid = [
-        [textwrap.wrap(c, w, break_long_words=False, break_on_hyphens=False) or [""] for c, w in zip(row, widths, strict=True)]
-        if len("  ".join(row)) > sum(widths)
-        else [[c] for c in row]
-        for row in cells
-    ]  # fmt: skip
+    laid = [[_lines(c, w) for c, w in zip(row, widths, strict=True)] for row in cells]
     laid.insert(1, [["-" * w] for w in widths])
     return "\n".join(
         "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip()
         for row in laid
         for line in zip_longest(*row, fillvalue="")
+    )
+
+
+def _lines(cell: str, width: int) -> list[str]:
+    return (
+        textwrap.wrap(cell, width, break_long_words=False, break_on_hyphens=False)
+        if len(cell) > width
+        else [cell]
     )
 
 

@@ -36,6 +36,7 @@ def test_elsewhere_a_row_is_a_line():
         "key    warning  none yet; one is made on first use\n"
         "ports  ok"
     )
+    assert columns([("a  b", "")], ("", "")) == "\n----\na  b"  # a column in which nothing stands
     assert prose("a sentence " * 20) == "a sentence " * 20
 
 

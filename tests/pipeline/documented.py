@@ -69,7 +69,11 @@ NOT_RUN = {
     """[{"role": "user", "content": "Summarise: cough for two weeks."}]}'""": "asks a server: tests/serving",
     "preceptor data sufficiency --curve": "a minute of trainings: tests/pipeline/test_dag.py",
     "preceptor data ablation": "a minute of trainings: tests/pipeline/test_dag.py",
-    "preceptor search --trials 20": "twenty trainings; docs/training.md's is run with one",
+    "preceptor search --trials 20": "twenty trainings: tests/training/test_search.py",
+    "preceptor search --recipe recipes/train/lora-cpu.yaml --space recipes/search/lora.yaml --trials 20":
+        "twenty trainings: tests/training/test_search.py",
+    "preceptor train --recipe var/searches/DIGEST/best-recipe.yaml": "what a search found: tests/training/test_search.py",
+    "preceptor train --launcher k8s --render": "wants the base model in the home: tests/training/test_kubernetes.py renders one",
     "preceptor train --launcher k8s": "needs a cluster; tests/training follows one with a stand-in",
     "export PATH=$PWD/.uv/bin:$PATH": "the test sets it itself",
     "export PRECEPTOR_HOME=$PWD/mine/home PRECEPTOR_CONFIG=$PWD/mine/preceptor.yaml": "the test sets them itself, to its home",
@@ -97,8 +101,6 @@ FILLED = {
     "preceptor init FOLDER": "preceptor init {documents}",
     "preceptor init NOTES --records records.jsonl --to mine": "preceptor init {documents} --records records.jsonl --to mine",
     "preceptor intake FOLDER --records records.jsonl": "preceptor intake {documents} --records records.jsonl",
-    "preceptor search --recipe recipes/train/lora-cpu.yaml --space recipes/search/lora.yaml --trials 20":
-        "preceptor search --recipe recipes/train/lora-cpu.yaml --space recipes/search/lora.yaml --trials 1",
     "preceptor data sufficiency [--curve]": "preceptor data sufficiency",
     "preceptor deid review show d-0123456789abcdef": "preceptor deid review show {document}",
     "preceptor deid review decide d-… --verdict clean --as rita":
@@ -118,7 +120,6 @@ FILLED = {
     "preceptor evaluate --benchmark pubmedqa --benchmark-data DIR --benchmark-cases 50 --arm base":
         "preceptor evaluate --benchmark pubmedqa --benchmark-data {benchmarks} --benchmark-cases 50 --arm base",
     "preceptor models merge VERSION FOLDER": "preceptor models merge {trained} merged",
-    "preceptor train --recipe var/searches/DIGEST/best-recipe.yaml": "preceptor train --recipe {best_recipe}",
     "preceptor export --alias preceptor/3 --to ollama-bundle out/ollama":
         "preceptor export --alias preceptor/1 --to ollama-bundle out/ollama",
     "preceptor release papers preceptor/2": "preceptor release papers preceptor/1",

@@ -70,10 +70,6 @@ class Story:
     def trained(self) -> str:
         return (self.home / "models" / "model" / "latest").read_text().strip()
 
-    @property
-    def best_recipe(self) -> Path:
-        return max(self.home.glob("searches/*/best-recipe.yaml"), key=lambda path: path.stat().st_mtime)
-
     def ask(self, *arguments: str):
         said = io.StringIO()
         with contextlib.redirect_stdout(said), pytest.raises(SystemExit):
@@ -90,11 +86,8 @@ class Story:
             return ours | {"evaluation": arms}
         if command.page == "docs/providers.md":
             return ours
-        if command.text.startswith("preceptor train --launcher k8s"):
-            # The page's own example of settings, but for the folder: it is a real one's.
-            return {
-                "training": {"kubernetes": {"image": "registry.example.org/preceptor@sha256:" + "0" * 64, "claim": "preceptor-home"}}
-            }  # fmt: skip
+        if command.text.startswith("preceptor train --recipe"):
+            return {"training": {"overrides": {"max_steps": 1, "checkpoint_steps": 1}}}
         return {}
 
     def configure(self, command: Command) -> None:
