@@ -105,6 +105,11 @@ def outlook(found: Survey, curation: CurationSettings, gates: GateSettings) -> l
     lines.append(
         f"De-identification and the quality gates work from the first document. {_reading(found.documents)}"
     )
+    lines.append(
+        "Examples: a note becomes one only where an answer stands beside it: codes, a summary or diagnoses in its row of the records "
+        "or the table, or sections that a use case of yours names (docs/curation.md). Of plain notes alone none is made, and the "
+        "run stops at the gate of curated_examples (has-examples)."
+    )
     if tested < 2:
         lines.append(
             f"Evaluation: of {of}, {tested} would be tested on. That shows nothing; it only proves that every joint holds."
