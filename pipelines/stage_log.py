@@ -58,7 +58,7 @@ class _StageHandler(logging.Handler):
 def interrupted(event: Any) -> bool:
     """Whether a step failed because a person stopped the run."""
     error = event.step_failure_data.error
-    return error is not None and error.cls_name == dg.DagsterExecutionInterruptedError.__name__
+    return bool(error and error.cls_name == dg.DagsterExecutionInterruptedError.__name__)
 
 
 @dg.logger(config_schema={}, description="Begin and end of each stage, on standard error.")

@@ -33,7 +33,7 @@ def said_of(error: Exception, arguments: Sequence[str]) -> str:
     if isinstance(error, sqlite3.Error):
         name = getattr(error, "sqlite_errorname", "")
         number = next((n for prefix, n in _OF_SQLITE.items() if name.startswith(prefix)), None)
-    if number in _REMEDIES:
+    if number is not None and number in _REMEDIES:
         return f"{_where(error, arguments)}: {os.strerror(number).lower()}. {_REMEDIES[number]} The same command goes on from there."
     frame = traceback.extract_tb(error.__traceback__)[-1:]
     place = f"{Path(frame[0].filename).name}:{frame[0].lineno}" if frame else "unknown place"
