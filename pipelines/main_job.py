@@ -11,7 +11,6 @@ import sys
 import time
 import warnings
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 
 COMMAND_TAG = "preceptor/command"
@@ -24,6 +23,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="pipelines.main_job")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--until", metavar="ASSET")
+    parser.add_argument(
+        "--program", default="preceptor", help="How the next commands begin that are printed."
+    )
     options = parser.parse_args(arguments)
     # Libraries and the training process print to standard output; only the result may be there.
     answer = os.fdopen(os.dup(1), "w")
@@ -44,8 +46,14 @@ def main(arguments: list[str] | None = None) -> int:
     except PreceptorError as error:
         print(f"Error: {error}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        return 130  # `preceptor run` was interrupted, too, and says so
     result["seconds"] = round(time.monotonic() - started, 1)
-    print(json.dumps(result, indent=2) if options.json else _said(result), file=answer, flush=True)
+    print(
+        json.dumps(result, indent=2) if options.json else _said(result, options.program),
+        file=answer,
+        flush=True,
+    )
     return 0
 
 
@@ -61,7 +69,6 @@ def _quieten() -> None:
         "DO_NOT_TRACK": "true",
         "PYTHONWARNINGS": "ignore",
         "MLFLOW_LOGGING_LEVEL": "WARNING",
-        "DS_LOG_LEVEL": "error",
     }.items():
         os.environ.setdefault(name, value)
 
@@ -72,6 +79,7 @@ def _run_batches(workspace: Any, settings: Any, until: str | None) -> str | None
     import dagster as dg
 
     from pipelines.definitions import defs
+    from pipelines.stage_log import interrupted
     from preceptor.documents.stage import corpus_batch
     from preceptor.errors import PreceptorError
     from preceptor.vault import open_vault
@@ -102,6 +110,8 @@ def _run_batches(workspace: Any, settings: Any, until: str | None) -> str | None
                 raise_on_error=False,
                 run_config={"loggers": {"console": {"config": {}}}},
             )
+            if any(event.is_step_failure and interrupted(event) for event in result.all_events):
+                raise KeyboardInterrupt
             if not result.success:
                 return _failure(result)
     return None
@@ -122,7 +132,10 @@ def _alone(workspace: Any) -> AbstractContextManager[None]:
     from preceptor.errors import UsageError
     from preceptor.locks import exclusive
 
-    busy = UsageError(f"Another `preceptor run` is at work in {workspace.home}.")
+    busy = UsageError(
+        f"Another `preceptor run` is at work in {workspace.home}. Wait for it (`preceptor ui` shows how far it is), or name "
+        "another --home."
+    )
     # Whoever asks whether it is held takes it for an instant.
     return exclusive(workspace.home / "run.lock", busy, patience=1.0)
 
@@ -161,12 +174,13 @@ def _outcome(workspace: Any, settings: Any) -> dict[str, Any]:
     from preceptor.release.candidates import overview
     from preceptor.release.registry import tracking_of
     from preceptor.release.store import open_store
-    from preceptor.release.users import ensure_demo_approver
+    from preceptor.release.users import DEMO_APPROVER, ensure_demo_approver, list_users
     from preceptor.versions import newest
 
     store = open_store(workspace)
     password = ensure_demo_approver(store) if settings.demo_approver else None
     rows = overview(tracking_of(workspace), store, settings.release.required_approvals)
+    approvers = [user.name for user in list_users(store) if user.role == "approver" and not user.disabled]
     store.close()
     last = rows[-1]
     waiting = next((r for r in rows if "candidate" in r["aliases"]), None)
@@ -178,6 +192,7 @@ def _outcome(workspace: Any, settings: Any) -> dict[str, Any]:
         "refused_because": [r["text"] for r in (last["gate"] or {}).get("reasons", ()) if not r["passed"]],
         "waiting": waiting["ref"] if waiting else None,
         "champion": next((r["ref"] for r in rows if "champion" in r["aliases"]), None),
+        "approver": DEMO_APPROVER if password else next(iter(approvers), None),
         "demo_approver_password": password,
         "home": str(workspace.home),
     }
@@ -187,24 +202,27 @@ def _made(workspace: Any, until: str) -> dict[str, Any]:
     return {"until": until, "home": str(workspace.home)}
 
 
-def _said(result: dict[str, Any]) -> str:
-    home = "" if Path(result["home"]) == Path(__file__).parent.parent / "var" else f" --home {result['home']}"
+def _said(result: dict[str, Any], program: str) -> str:
     if "until" in result:
-        return f"Made up to {result['until']}. Look at it:  uv run preceptor{home} data show\nOpen the UI:  uv run preceptor{home} ui"
+        return (
+            f"Made up to {result['until']}.\nLook at it:    {program} data show\nOpen the UI:   {program} ui"
+        )
     lines = ["", f"Evaluation report: {result['report']}"]
     if result["waiting"]:
+        lines += [f"Waits for approval: {result['waiting']}", ""]
+        if not result["approver"]:
+            lines.append(f"Who approves:  {program} users add NAME --role approver")
         lines += [
-            f"Waits for approval: {result['waiting']}",
-            "",
-            "Approve it:   uv run preceptor"
-            f'{home} release approve {result["waiting"]} --as demo-approver --reason "read the report"',
+            f"Approve it:    {program} release approve {result['waiting']} --as {result['approver'] or 'NAME'} "
+            '--reason "read the report"',
+            f"Promote it:    {program} release promote {result['waiting']}",
         ]
     else:
         lines.append(f"{result['newest']} is {result['status']}; no version waits for approval.")
         lines += [f"  the evaluation gate refused it: {reason}" for reason in result["refused_because"]]
     if result["demo_approver_password"]:
         lines.append(f"The demo approver's password, shown this once: {result['demo_approver_password']}")
-    lines.append(f"Open the UI:  uv run preceptor{home} ui")
+    lines.append(f"Open the UI:   {program} ui")
     return "\n".join(lines)
 
 

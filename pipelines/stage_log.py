@@ -48,11 +48,17 @@ class _StageHandler(logging.Handler):
         elif kind == "STEP_SUCCESS" and step in STAGES:
             return f"  done in {time.monotonic() - self._began.get(step, time.monotonic()):.1f} s"
         elif kind == "STEP_FAILURE":
-            return f"  {step} failed"
+            return f"  {step} {'stopped' if interrupted(event) else 'failed'}"
         elif kind == "ASSET_CHECK_EVALUATION":
             evaluation = event.event_specific_data
             return f"  gate {evaluation.check_name}: {'passed' if evaluation.passed else 'FAILED'}"
         return None
+
+
+def interrupted(event: Any) -> bool:
+    """Whether a step failed because a person stopped the run."""
+    error = event.step_failure_data.error
+    return bool(error and error.cls_name == dg.DagsterExecutionInterruptedError.__name__)
 
 
 @dg.logger(config_schema={}, description="Begin and end of each stage, on standard error.")

@@ -29,8 +29,8 @@ def reporter(stage: str, say: Callable[[str], None] | None = None, every: float 
         if done < total and now - last < every:
             return
         last = now
-        left = (now - started) / done * (total - done) if done else 0.0
-        ending = f", {clock(left)} left" if done < total else f", took {clock(now - started)}"
+        left = f", {clock((now - started) / done * (total - done))} left" if done else ""
+        ending = left if done < total else f", took {clock(now - started)}"
         tell(f"{stage}: {done}/{total}{ending}")
 
     return progress

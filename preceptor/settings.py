@@ -32,6 +32,7 @@ from pydantic import (
 from preceptor.documents.limits import Limits
 from preceptor.errors import UsageError
 from preceptor.monitoring.rules import RollbackPolicy, TrafficSettings
+from preceptor.near_keys import near_key
 
 ROOT = Path(__file__).resolve().parent.parent
 PROFILES = ROOT / "recipes" / "profiles"
@@ -926,7 +927,7 @@ def load_settings(profile: str | None = None, config: Path | None = None) -> Set
     try:
         return Settings(**merged)
     except ValidationError as error:
-        raise UsageError(describe(error, origins)) from None
+        raise UsageError(describe(error, origins, Settings)) from None
 
 
 def profile_path(profile: str) -> Path:
@@ -994,15 +995,19 @@ def validated(kind: type[T], values: Any, path: Path, lines: Mapping[tuple[str, 
         return TypeAdapter(kind).validate_python(values)
     except ValidationError as error:
         origins = {key: f"{path}, line {line}" for key, line in lines.items()}
-        raise UsageError(describe(error, {(): str(path), **origins})) from None
+        raise UsageError(describe(error, {(): str(path), **origins}, kind)) from None
 
 
-def describe(error: ValidationError, origins: dict[tuple[str, ...], str]) -> str:
-    """Say what is wrong with a configuration: one line a mistake, with key, file and line."""
+def describe(error: ValidationError, origins: dict[tuple[str, ...], str], kind: Any = None) -> str:
+    """Say what is wrong with a configuration: one line a mistake, with key, file and line; of an unknown key which one of the
+    model `kind` is like it."""
     said = []
     for problem in error.errors():
         key = tuple(str(part) for part in problem["loc"])
         where = next((origins[key[:n]] for n in range(len(key), -1, -1) if key[:n] in origins), "defaults")
-        what = "unknown key" if problem["type"] == "extra_forbidden" else problem["msg"]
+        what = problem["msg"]
+        if problem["type"] == "extra_forbidden":
+            near = near_key(kind, key)
+            what = f"unknown key; is it {near!r}?" if near else "unknown key"
         said.append(": ".join(part for part in (where, ".".join(key), what) if part))
     return "\n".join(said)

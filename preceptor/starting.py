@@ -11,7 +11,9 @@ from pathlib import Path
 from shlex import quote
 
 from preceptor.documents.inbox import find_files
+from preceptor.documents.limits import DEFAULT
 from preceptor.documents.records_file import read_records
+from preceptor.documents.rows import count_csv
 from preceptor.errors import UsageError
 from preceptor.settings import ROOT, CurationSettings, GateSettings
 from preceptor.versions import write_atomic
@@ -43,7 +45,10 @@ def survey(notes: Path, records: Path | None = None) -> Survey:
     records = records or inbox.records
     files = [file for file in inbox.files if records is None or file.resolve() != records.resolve()]
     if not files:
-        raise UsageError(f"There is no document in {notes}.")
+        raise UsageError(
+            f"There is no file in {notes} but a records file, if that. Name the folder that your notes lie in, in any of the "
+            "formats of docs/intake.md; examples/corpus/documents has invented ones to try with."
+        )
     kinds = Counter(file.suffix.lower() or "(no ending)" for file in files)
     documents = sum(
         _rows(file) if file.suffix.lower() in _ROWS else 1
@@ -57,8 +62,10 @@ def survey(notes: Path, records: Path | None = None) -> Survey:
 
 def _rows(file: Path) -> int:
     with file.open("rb") as stream:
-        lines = sum(1 for line in stream if line.strip())
-    return max(0, lines - (file.suffix.lower() in (".csv", ".tsv")))  # without the head
+        if file.suffix.lower() in (".csv", ".tsv"):
+            # Notes have line breaks: a row goes over as many lines as its cells have.
+            return count_csv(stream, DEFAULT)
+        return sum(1 for line in stream if line.strip())
 
 
 def write_start(notes: Path, records: Path | None, folder: Path, gpu: bool = False) -> list[Path]:
@@ -98,6 +105,11 @@ def outlook(found: Survey, curation: CurationSettings, gates: GateSettings) -> l
     lines.append(
         f"De-identification and the quality gates work from the first document. {_reading(found.documents)}"
     )
+    lines.append(
+        "Examples: a note becomes one only where an answer stands beside it: codes, a summary or diagnoses in its row of the records "
+        "or the table, or sections that a use case of yours names (docs/curation.md). Of plain notes alone none is made, and the "
+        "run stops at the gate of curated_examples (has-examples)."
+    )
     if tested < 2:
         lines.append(
             f"Evaluation: of {of}, {tested} would be tested on. That shows nothing; it only proves that every joint holds."
@@ -127,12 +139,12 @@ def _reading(documents: int) -> str:
     return "Have the sample that it draws read by a person: `preceptor deid review list`."
 
 
-def next_commands(config: Path, home: Path) -> Sequence[str]:
-    """What to type now."""
+def next_commands(config: Path, home: Path, program: str) -> Sequence[str]:
+    """What to type now; `program` is what calls this one."""
     return (
         f"export PRECEPTOR_HOME={quote(str(home))} PRECEPTOR_CONFIG={quote(str(config))}",
-        "uv run preceptor doctor",
-        "uv run preceptor run --until curated_examples   # as far as no model is needed",
-        "uv run preceptor deid review list               # what a person should look at",
-        "uv run preceptor run                            # and on, to an evaluated candidate",
+        f"{program} doctor",
+        f"{program} run --until curated_examples   # as far as no model is needed",
+        f"{program} deid review list               # what a person should look at",
+        f"{program} run                            # and on, to an evaluated candidate",
     )

@@ -23,7 +23,7 @@ def notes(tmp_path):
     folder.mkdir()
     (folder / "a.txt").write_text(f"Seen: {SECRET}")
     (folder / "b.TXT").write_text("Seen.")
-    (folder / "rows.csv").write_text("text,patient_id\none,1\ntwo,2\n\n")
+    (folder / "rows.csv").write_text('text;patient_id\n"one,\nof four\n\nlines";1\ntwo;2\n\n')
     (folder / "rows.jsonl").write_text('{"text": "x"}\n' * 3)
     (folder / "old.zip").write_bytes(b"PK")
     (folder / ".hidden").write_text("no")
@@ -49,7 +49,7 @@ def test_a_wrong_row_of_the_records_is_named_and_not_quoted(notes):
 
 
 def test_an_empty_folder_is_said_to_be_empty(tmp_path):
-    with pytest.raises(UsageError, match="no document"):
+    with pytest.raises(UsageError, match="no file in .* Name the folder"):
         survey(tmp_path)
 
 
@@ -114,6 +114,6 @@ def test_the_command_tells_the_next_ones_and_no_word_of_a_document(notes, tmp_pa
 def test_the_commands_that_it_tells_are_there():
     from preceptor.cli.run import STAGES
 
-    told = " ".join(starting.next_commands("my config", "home"))
+    told = " ".join(starting.next_commands("my config", "home", "preceptor"))
     assert "PRECEPTOR_CONFIG='my config'" in told
     assert "--until curated_examples" in told and "curated_examples" in STAGES

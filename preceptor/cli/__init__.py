@@ -86,6 +86,8 @@ class _LazyGroup(click.Group):
 @click.pass_context
 def root(ctx: click.Context, home: Path | None, config: Path | None, debug: bool) -> None:
     """From a hospital's raw clinical documents to a fine-tuned, evaluated, governed language model."""
+    # Absolute: other processes of a command work in other folders.
+    home, config = home and home.absolute(), config and config.absolute()
     ctx.obj = {"home": home, "config": config, "debug": debug, "profile": None}
 
 
@@ -108,18 +110,10 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
     except Exception as error:
-        if "--debug" in (arguments if arguments is not None else sys.argv):
+        typed = arguments if arguments is not None else sys.argv
+        if "--debug" in typed:
             raise
-        # The message of an unforeseen error may hold text of a document: only its type and place are shown.
-        frame = error.__traceback__
-        while frame and frame.tb_next:
-            frame = frame.tb_next
-        place = (
-            f"{Path(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno}" if frame else "unknown place"
-        )
-        click.echo(
-            f"Error: unexpected {type(error).__name__} at {place}. This is a defect of Preceptor. "
-            "Run again with --debug before the command for the traceback, which may show text of documents.",
-            err=True,
-        )
+        from preceptor.cli.failures import said_of
+
+        click.echo(f"Error: {said_of(error, typed)}", err=True)
         sys.exit(1)

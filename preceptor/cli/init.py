@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from preceptor.cli._common import columns, emit, json_option
+from preceptor.cli._common import columns, emit, json_option, program, prose
 
 
 @click.command()
@@ -40,7 +40,7 @@ def init(notes: Path, records: Path | None, folder: Path, as_json: bool) -> None
     given = load_settings(config=written[0])
     said = starting.outlook(found, given.curation, given.gates)
     home = (folder / "home").resolve()
-    commands = starting.next_commands(written[0].resolve(), home)
+    commands = starting.next_commands(written[0].resolve(), home, program())
     facts: dict[str, Any] = {
         "files": found.files,
         "documents": found.documents,
@@ -60,7 +60,7 @@ def init(notes: Path, records: Path | None, folder: Path, as_json: bool) -> None
                 "",
                 f"{found.documents:,} documents{more}. Records: {found.records or 'none'}.",
                 "",
-                *(f"- {line}" for line in said),
+                *(prose(f"- {line}", "  ") for line in said),
                 "",
                 "Written: " + ", ".join(facts["written"]),
                 "",

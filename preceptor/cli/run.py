@@ -7,11 +7,12 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from shlex import quote
 
 import click
 
-from preceptor.cli._common import json_option, settings, workspace
-from preceptor.settings import ROOT, profile_path
+from preceptor.cli._common import json_option, program, settings, workspace
+from preceptor.settings import PROFILES, ROOT, profile_path
 
 STAGES = (
     "raw_documents", "deidentified_documents", "curated_examples", "data_sufficiency", "synthetic_examples",
@@ -21,7 +22,11 @@ STAGES = (
 
 @click.command()
 @click.option(
-    "--profile", default="demo", show_default=True, help="A name in recipes/profiles, or a YAML file."
+    "--profile",
+    default="demo",
+    show_default=True,
+    envvar="PRECEPTOR_PROFILE",
+    help="A name in recipes/profiles, or a YAML file.",
 )
 @click.option(
     "--use-case", "use_cases", multiple=True, metavar="NAME", help="Only these use cases; may be repeated."
@@ -39,7 +44,12 @@ def run(
 
     Killed at any moment, the same command goes on where it stopped.
     """
-    profile_file = profile_path(profile)
+    profile_file = profile_path(profile).absolute()
+    typed = program(home=True)
+    if profile != "demo" and not os.environ.get("PRECEPTOR_PROFILE"):
+        # What comes next, promotion for one, goes by the same settings.
+        named = profile if profile_file.parent == PROFILES else str(profile_file)
+        typed = f"PRECEPTOR_PROFILE={quote(named)} {typed}"
     config: Path | None = ctx.find_root().obj["config"]
     with tempfile.TemporaryDirectory() as folder:
         if use_cases:
@@ -52,7 +62,14 @@ def run(
             "PRECEPTOR_CONFIG": str(config) if config else "",
         }
         # The domain knows nothing of Dagster: the job is a program of its own.
-        command = [sys.executable, "-m", "pipelines.main_job", *(["--json"] if as_json else [])]
+        command = [
+            sys.executable,
+            "-m",
+            "pipelines.main_job",
+            *(["--json"] if as_json else []),
+            "--program",
+            typed,
+        ]
         if until:
             command += ["--until", until]
         process = subprocess.Popen(command, env=environment, cwd=ROOT)

@@ -39,12 +39,16 @@ def serve(
     """An OpenAI-compatible server for the champion, which follows the alias. Ctrl-C or SIGTERM ends it in order."""
     if ctx.invoked_subcommand:
         return
+    from preceptor.cli.ui import is_taken
     from preceptor.serving.follower import Plan, full_refs
     from preceptor.serving.running import Server
 
     given = settings()
     changed = {k: v for k, v in (("host", host), ("port", port)) if v is not None}
     given = given.model_copy(update={"serving": given.serving.model_copy(update=changed)})
+    if given.serving.port and is_taken(given.serving.port):
+        # Before minutes go into loading a model.
+        raise UsageError(f"Port {given.serving.port} is in use; --port takes another.")
     canary, share = _share(canary)
     name = given.release.model_name
     main, *_ = full_refs(name, [alias])

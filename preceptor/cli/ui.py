@@ -37,10 +37,11 @@ def ui(dagster_port: int, mlflow_port: int, review_port: int) -> None:
     for option, port in ports.items():
         if is_taken(port):
             raise UsageError(f"Port {port} is in use; {option} takes another.")
-    ours = workspace()
+    ours, config = workspace(), click.get_current_context().find_root().obj["config"]
     bin_folder = Path(sys.executable).parent
     environment = os.environ | {
         "PRECEPTOR_HOME": str(ours.home),
+        **({"PRECEPTOR_CONFIG": str(config)} if config else {}),
         "DAGSTER_HOME": str(ours.prepare_dagster_home()),
         "DAGSTER_TELEMETRY_ENABLED": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -76,11 +77,7 @@ def ui(dagster_port: int, mlflow_port: int, review_port: int) -> None:
         ],
         "review": [
             *(sys.executable, "-c", "from preceptor.cli import main; main()", "--home", ours.home),
-            *(
-                ("--config", config)
-                if (config := (click.get_current_context().find_root().obj or {}).get("config"))
-                else ()
-            ),
+            *(("--config", config) if config else ()),
             *("review", "--port", str(review_port)),
         ],
     }

@@ -34,10 +34,16 @@ def intake(
     """Bring files, folders and archives into the vault; safe to repeat, and to repeat after a kill.
 
     The batch is named after `source` and the (keyed hashes of the) files, so the same files are the same batch.
-    Raises `UsageError` for a path that is not there, a bad source name, a bad records file or list of patients.
+    Raises `UsageError` for a path that is not there, folders without a file, a bad source name, a bad records file or list of
+    patients.
     """
+    paths = list(paths)
     inbox = find_files(paths)
     records = records or inbox.records
+    if not (inbox.files or inbox.not_files or records):
+        raise UsageError(
+            f"There is no file in {', '.join(map(str, paths))}; hidden ones are passed over. Nothing was taken in."
+        )
     table = read_records(records) if records else RecordsFile({}, {})
     macs = {file: _mac(vault, file) for file in inbox.files}
     report = IntakeReport(_batch_name(vault, source, macs.values()))

@@ -131,11 +131,7 @@ def read_csv(stream: IO[bytes], limits: Limits) -> Iterator[ParsedDocument | Ref
     `row 1` is the first one below the header. Raises `UnreadableFile`: `table-columns`, `table-corrupt` (no
     header, or quotes that never close).
     """
-    csv.field_size_limit(limits.max_characters * 4)
-    encoding = _encoding(stream)
-    text = io.TextIOWrapper(stream, encoding=encoding, errors="surrogateescape", newline="")
-    head = text.readline()
-    rows = csv.reader(_again(head, text), delimiter=_delimiter(head), strict=True)
+    rows = _rows(stream, limits)
     try:
         header = next(rows)
     except (csv.Error, StopIteration):
@@ -161,6 +157,24 @@ def read_csv(stream: IO[bytes], limits: Limits) -> Iterator[ParsedDocument | Ref
             yield RefusedPart(f"row {number}", "mixed-encoding", raw)
         else:
             yield _document(dict(zip(header, cells, strict=True)), f"row {number}", raw, limits)
+
+
+def count_csv(stream: IO[bytes], limits: Limits) -> int:
+    """How many rows a table has below its header, as far as it can be read."""
+    rows, count = _rows(stream, limits), -1
+    try:
+        for cells in rows:
+            count += any(cell.strip() for cell in cells)
+    except csv.Error:
+        pass  # what read_csv refuses
+    return max(count, 0)
+
+
+def _rows(stream: IO[bytes], limits: Limits) -> Iterator[list[str]]:
+    csv.field_size_limit(limits.max_characters * 4)
+    text = io.TextIOWrapper(stream, encoding=_encoding(stream), errors="surrogateescape", newline="")
+    head = text.readline()
+    return csv.reader(_again(head, text), delimiter=_delimiter(head), strict=True)
 
 
 def _again(head: str, rest: Iterator[str]) -> Iterator[str]:

@@ -214,7 +214,8 @@ def words(side: str) -> Read:
 
 
 def _table(days: Iterable[Counter[Any]], names: Sequence[Any]) -> np.ndarray:
-    return np.array([[day[name] for name in names] for day in days], dtype=float).reshape(-1, len(names))
+    rows = [[day[name] for name in names] for day in days]
+    return np.array(rows, dtype=float).reshape(len(rows), len(names))  # either may be 0
 
 
 def volume(window: Sample, reference: Sample | None, rule: Rule) -> Reading:

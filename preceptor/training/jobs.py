@@ -154,12 +154,12 @@ def serving_command() -> list[str]:
 def environment(job: TrainingJob) -> dict[str, str]:
     """Variables of the worker's process: offline, quiet, and the cores shared out over the processes."""
     variables = dict(QUIET)
+    if not cuda_devices():
+        variables["DS_ACCELERATOR"] = "cpu"  # DeepSpeed, which PEFT imports, warns where it has to find out
     if job.processes > 1:
         # After SIGTERM the step and its checkpoint may take longer than torchrun's own half a minute.
         variables["TORCH_ELASTIC_SHUTDOWN_TIMEOUT"] = "600"
         variables["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // job.processes))
-        if not cuda_devices():
-            variables["DS_ACCELERATOR"] = "cpu"
     return variables
 
 

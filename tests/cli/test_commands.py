@@ -193,12 +193,14 @@ def test_an_unforeseen_error_shows_its_place_and_not_its_text(call, monkeypatch)
     assert "Quackenbush" not in said
 
 
-def test_the_ui_does_not_start_on_a_taken_port(call):
+def test_nothing_starts_on_a_taken_port(call):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        assert f"Port {port} is in use" in call("ui", "--dagster-port", port, code=2)
+        assert f"Port {port} is in use; --dagster-port" in call("ui", "--dagster-port", port, code=2)
+        assert f"Port {port} is in use; --port" in call("review", "--port", port, code=2)
+        assert f"Port {port} is in use; --port" in call("serve", "--port", port, code=2)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import importlib.util
 import io
 import json
@@ -16,6 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from preceptor.backup import back_up
+from preceptor.settings import Workspace
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CORPUS = ROOT / "examples" / "corpus"
@@ -213,16 +217,52 @@ def write_config(path: Path, corpus: Path, **changes) -> Path:
     return path
 
 
+@dataclass(frozen=True)
+class Finished:
+    """What the one `preceptor run` of a test session left: a backup of its home stays as the run left it."""
+
+    folder: Path
+    output: str
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "config.yaml"
+
+    @property
+    def backup(self) -> Path:
+        return self.folder / "home.tar"
+
+
 @pytest.fixture(scope="session")
-def run(tmp_path_factory) -> Run:
-    """The whole job with the tiny model, once."""
-    folder = tmp_path_factory.mktemp("pipeline")
+def finished(tmp_path_factory) -> Finished:
+    """The whole job with the tiny model, once for all processes of the tests."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / "pipeline"
+    with (shared / "pipeline.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "output").exists():
+            _make(folder)
+    return Finished(folder, (folder / "output").read_text())
+
+
+def _make(folder: Path) -> None:
+    folder.mkdir()
     # Lower-case names without planted words, so that paths in outputs are not mistaken for leaks.
     plant(folder / "corpus")
     config = write_config(folder / "config.yaml", folder / "corpus")
-    temp = folder / "tmp"
-    temp.mkdir()
-    home = folder / "home"
-    done = preceptor(home, config, temp, "run", "--profile", "smoke", "--json")
+    (folder / "tmp").mkdir()
+    done = preceptor(folder / "home", config, folder / "tmp", "run", "--profile", "smoke", "--json")
     assert done.returncode == 0, done.stderr[-3000:]
-    return Run(home, config, temp, json.loads(done.stdout), done.stdout + done.stderr)
+    (folder / "result.json").write_text(done.stdout)
+    back_up(Workspace(folder / "home"), folder / "home.tar", with_keys=True)
+    (folder / "output").write_text(done.stdout + done.stderr)
+
+
+@pytest.fixture(scope="session")
+def run(finished) -> Run:
+    """The home that the job left, for tests that go on with it."""
+    folder = finished.folder
+    result = json.loads((folder / "result.json").read_text())
+    return Run(folder / "home", finished.config, folder / "tmp", result, finished.output)

@@ -17,7 +17,9 @@ def test_a_later_layer_only_adds_to_the_ones_before(tmp_path):
 def test_an_unknown_key_is_named_with_file_and_line(tmp_path):
     config = tmp_path / "mine.yaml"
     config.write_text("deid:\n  threshold: 0.5\n  treshold: 0.4\n")
-    with pytest.raises(UsageError, match=r"mine.yaml, line 3: deid.treshold: unknown key"):
+    with pytest.raises(
+        UsageError, match=r"mine.yaml, line 3: deid.treshold: unknown key; is it 'threshold'\?"
+    ):
         load_settings("demo", config)
 
 

@@ -106,6 +106,13 @@ def test_what_is_quarantined_is_not_readable_on_the_disk(vault, inbox, tmp_path)
     assert b"oyelaran" not in stored
 
 
+def test_an_empty_folder_makes_no_batch(vault, tmp_path):
+    (tmp_path / "empty" / ".hidden").mkdir(parents=True)
+    with pytest.raises(UsageError, match="There is no file in .*empty"):
+        intake([tmp_path / "empty"], vault, IntakeSettings())
+    assert vault.batches() == []
+
+
 def test_a_missing_path_and_a_bad_source_are_usage_errors(vault, inbox):
     with pytest.raises(UsageError, match="no file or folder"):
         intake([inbox / "nowhere"], vault, IntakeSettings())

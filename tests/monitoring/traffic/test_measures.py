@@ -98,6 +98,14 @@ def test_cases_that_change_are_found_and_what_was_not_said_is_no_case():
     assert found.score > 0.25 and found.chance < 0.01
 
 
+@pytest.mark.parametrize("name", list(MEASURES))
+def test_days_without_a_request_and_requests_that_say_nothing_of_the_case_are_read(name):
+    silent = [day_of([]), day_of(rows(3, task="", note_type="", specialty="", language=""))]
+    assert read(name, silent).missing
+    assert read(name, silent, silent).missing
+    assert read(name, silent[:1], silent[:1]).missing
+
+
 def test_volume_counts_doublings_over_weeks():
     month = [day_of(rows(20, f"m{i}-")) for i in range(14)]
     found = read("volume", [day_of(rows(5, f"w{i}-")) for i in range(7)], month)
