@@ -1,0 +1,174 @@
+"""Objects under one address: read, written whole, listed, removed, by whichever file system of fsspec serves it.
+
+S3 goes through Arrow's client, which comes with pyarrow: botocore, on which s3fs stands, asks for an older python-dateutil
+than the rest of this environment has.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from preceptor.errors import UsageError
+from preceptor.settings import StorageSettings
+from preceptor.storage.errors import StorageAway
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+_PIECE = 1 << 20
+_AWS_CODE = re.compile(r"AWS Error ([A-Z_]+)")
+_CONNECT_SECONDS = 5.0
+# Packages that fsspec needs for an address; neither comes with Preceptor, nor was tried with it.
+_PACKAGES = {"gs": "gcsfs", "abfs": "adlfs"}
+
+
+class Objects:
+    """The objects below `base` in a file system. Keys are relative, with slashes; `name` is the address in messages."""
+
+    def __init__(self, system: AbstractFileSystem, base: str, name: str) -> None:
+        from fsspec.implementations.local import LocalFileSystem
+
+        self._system, self._base, self.name = system, base.rstrip("/"), name
+        # An object store shows an object when all of it is there; a folder needs the renaming.
+        self._renames = isinstance(system, LocalFileSystem)
+
+    def size(self, key: str) -> int | None:
+        """Bytes of an object; None if there is none."""
+        with self._told(), suppress(FileNotFoundError):
+            found = self._system.info(self._path(key))
+            return found["size"] if found["type"] == "file" else None
+        return None
+
+    def read(self, key: str) -> bytes | None:
+        """A small object; None if there is none."""
+        with self._told(), suppress(FileNotFoundError), self._system.open(self._path(key), "rb") as stream:
+            return stream.read()
+        return None
+
+    def write(self, key: str, data: bytes) -> None:
+        """Write a small object, whole or not at all."""
+        with self._writing(key) as stream:
+            stream.write(data)
+
+    def send(self, key: str, path: Path) -> None:
+        """Write a file's bytes as an object, whole or not at all."""
+        with path.open("rb") as source, self._writing(key) as stream:
+            shutil.copyfileobj(source, stream, _PIECE)
+
+    def receive(self, key: str, path: Path) -> str | None:
+        """Write an object's bytes into a file, and return their SHA-256; None if there is no such object."""
+        with path.open("wb") as out:
+            return self._through(key, out.write)
+
+    def sha256(self, key: str) -> str | None:
+        """The SHA-256 of an object, read whole; None if there is none."""
+        return self._through(key, lambda piece: None)
+
+    def _through(self, key: str, take: Callable[[bytes], object]) -> str | None:
+        """Hand an object over piece by piece; what `take` raises, such as a full disk, is not the store's fault."""
+        stream = None
+        with self._told(), suppress(FileNotFoundError):
+            stream = self._system.open(self._path(key), "rb")
+        if stream is None:
+            return None
+        digest = hashlib.sha256()
+        with closing(stream):
+            while piece := self._piece(stream):
+                digest.update(piece)
+                take(piece)
+        return digest.hexdigest()
+
+    def _piece(self, stream: Any) -> bytes:
+        with self._told():
+            return stream.read(_PIECE)
+
+    def children(self, key: str = "") -> dict[str, int | None]:
+        """What lies directly below: names, with the bytes of objects and None for folders. Empty if there is nothing."""
+        with self._told(), suppress(FileNotFoundError):
+            # A mark of an empty folder, as some clients leave, has the folder's own name.
+            return {
+                name: entry["size"] if entry["type"] == "file" else None
+                for entry in self._system.ls(self._path(key), detail=True)
+                if (name := entry["name"].rstrip("/").rsplit("/", 1)[-1]) and name != key.rsplit("/", 1)[-1]
+            }
+        return {}
+
+    def remove(self, key: str) -> None:
+        """Remove an object, if it is there."""
+        with self._told(), suppress(FileNotFoundError):
+            self._system.rm_file(self._path(key))
+
+    def _path(self, key: str) -> str:
+        return f"{self._base}/{key}".rstrip("/")
+
+    @contextmanager
+    def _writing(self, key: str) -> Iterator[Any]:
+        path = self._path(key)
+        at = f"{path}.part" if self._renames else path
+        with self._told():
+            with self._system.open(at, "wb") as stream:
+                yield stream
+            if self._renames:
+                Path(at).replace(path)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Clients say what failed in many ways, with addresses and ids of accounts: of that only a code is passed on."""
+        try:
+            yield
+        except Exception as error:
+            code = _AWS_CODE.search(str(error))
+            what = code[1] if code else type(error).__name__
+        else:
+            return
+        raise StorageAway(
+            f"The object store {self.name} cannot be used ({what}, rule storage-away). Look at storage.url and "
+            "storage.endpoint, at the network, and at the credentials in the environment; then `preceptor storage push`."
+        )
+
+
+def open_objects(settings: StorageSettings) -> Objects:
+    """The objects of `storage.url`; nothing is asked of the store yet.
+
+    Raises `UsageError` where there is no address, or the package for it is missing.
+    """
+    if settings.url is None:
+        raise UsageError("There is no object store: set storage.url (docs/deploy.md#object-storage).")
+    scheme, _, path = settings.url.partition("://")
+    if scheme == "s3":
+        return Objects(_s3(settings), path, settings.url)
+    import fsspec
+
+    options = {"auto_mkdir": True} if scheme == "file" else {"use_listings_cache": False}
+    try:
+        return Objects(fsspec.filesystem(scheme, skip_instance_cache=True, **options), path, settings.url)
+    except ImportError:
+        raise UsageError(
+            f"An address {scheme}:// needs the package {_PACKAGES[scheme]}, which is not installed: "
+            f"uv pip install {_PACKAGES[scheme]}. It was not tried with Preceptor."
+        ) from None
+
+
+def _s3(settings: StorageSettings) -> AbstractFileSystem:
+    """Credentials are found as the AWS SDK finds them: environment, files of profiles, role of the pod or machine."""
+    from fsspec.implementations.arrow import ArrowFSWrapper
+    from pyarrow.fs import S3FileSystem
+
+    endpoint = urlsplit(settings.endpoint) if settings.endpoint else None
+    return ArrowFSWrapper(
+        S3FileSystem(
+            region=settings.region,
+            scheme=endpoint.scheme if endpoint else "https",
+            endpoint_override=endpoint.netloc if endpoint else None,
+            tls_ca_file_path=settings.ca_file,
+            connect_timeout=_CONNECT_SECONDS,
+        ),
+        skip_instance_cache=True,
+    )
