@@ -22,7 +22,7 @@ from preceptor.storage.errors import StorageAway
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
-_PIECE = 1 << 20
+_PIECE = 8 << 20  # read of an object by one request
 _AWS_CODE = re.compile(r"AWS Error ([A-Z_]+)")
 _CONNECT_SECONDS = 5.0
 # Packages that fsspec needs for an address; neither comes with Preceptor, nor was tried with it.
