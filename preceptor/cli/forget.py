@@ -21,11 +21,11 @@ def forget(patient: str, as_json: bool) -> None:
     from preceptor.release.registry import tracking_of
     from preceptor.release.store import open_store
     from preceptor.release.users import operator
-    from preceptor.storage.objects import open_objects
+    from preceptor.storage.home import objects_of
     from preceptor.vault import open_vault
 
-    ours, kept = workspace(), settings().storage
-    objects = open_objects(kept) if kept.url else None
+    ours, given = workspace(), settings()
+    objects = objects_of(ours, given) if given.storage.url else None
     vault = open_vault(ours)
     store = open_store(ours)
     try:

@@ -25,10 +25,10 @@ def storage() -> None:
 @click.pass_context
 def push(ctx: click.Context, check: bool, as_json: bool) -> None:
     """Send the finished versions that the store lacks, and those from which a patient was erased since. Exit 1 if one was left."""
+    from preceptor.storage.home import objects_of
     from preceptor.storage.home import push as send
-    from preceptor.storage.objects import open_objects
 
-    done = send(workspace(), open_objects(settings().storage), check)
+    done = send(workspace(), objects_of(workspace(), settings()), check)
     emit(done.facts(), as_json, lambda: _said(done, "sent"))
     if done.left:
         ctx.exit(1)
@@ -43,13 +43,12 @@ def push(ctx: click.Context, check: bool, as_json: bool) -> None:
 def pull(ctx: click.Context, stage: str | None, name: str | None, everything: bool, as_json: bool) -> None:
     """Fetch versions that this home lacks, each with what it was made from. Every file is checked first; exit 1 if one was changed."""
     from preceptor.storage.around import erased_patients
-    from preceptor.storage.home import find
+    from preceptor.storage.home import find, objects_of
     from preceptor.storage.home import pull as fetch
-    from preceptor.storage.objects import open_objects
 
     if (name and not stage) or (stage and everything):
         raise UsageError("--version goes with --stage, and --all with neither.")
-    objects = open_objects(settings().storage)
+    objects = objects_of(workspace(), settings())
     wanted = [find(objects, stage, name)] if stage else None
     erased = erased_patients(workspace(), settings())
     done = fetch(workspace(), objects, erased, wanted=wanted, everything=everything)
@@ -62,10 +61,9 @@ def pull(ctx: click.Context, stage: str | None, name: str | None, everything: bo
 @json_option
 def list_(as_json: bool) -> None:
     """Show which versions are in the home, in the store, or in both."""
-    from preceptor.storage.home import rows
-    from preceptor.storage.objects import open_objects
+    from preceptor.storage.home import objects_of, rows
 
-    found = rows(workspace(), open_objects(settings().storage))
+    found = rows(workspace(), objects_of(workspace(), settings()))
 
     def said() -> str:
         cells = [

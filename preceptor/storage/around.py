@@ -9,8 +9,7 @@ from collections.abc import Callable, Collection
 
 from preceptor.settings import Settings, Workspace
 from preceptor.storage.errors import StorageError
-from preceptor.storage.home import KEPT, Done, has_asked, pull, push
-from preceptor.storage.objects import open_objects
+from preceptor.storage.home import KEPT, Done, has_asked, objects_of, pull, push
 from preceptor.vault import open_vault
 
 Say = Callable[[str], None]
@@ -26,7 +25,7 @@ def fetch_missing(
     """
     if settings.storage.url is None:
         return
-    objects = open_objects(settings.storage)
+    objects = objects_of(workspace, settings)
     try:
         done = pull(workspace, objects, erased_patients(workspace, settings), roots)
     except StorageError as error:
@@ -45,7 +44,7 @@ def send_finished(workspace: Workspace, settings: Settings, say: Say) -> None:
     if settings.storage.url is None:
         return
     try:
-        done = push(workspace, open_objects(settings.storage))
+        done = push(workspace, objects_of(workspace, settings))
     except StorageError as error:
         say(f"  warning: {error} Nothing of this run is lost: it is in the home.")
         return

@@ -1,6 +1,6 @@
 """Copies of versions in an object store: put, fetched, listed.
 
-    PREFIX/data/curated/NAME/manifest.json     what the version is; written last, so that without it there is no version
+    PREFIX/data/curated/NAME/manifest.json     what the version is, sealed; written last, so that without it there is no version
     PREFIX/data/curated/NAME/<SHA-256>         a file of it, under the name of its content
     PREFIX/data/curated/latest                 the name of the version that was made or confirmed last
 
@@ -63,8 +63,6 @@ def put(
                 f"{copy.key} in {objects.name} is not the one of this home (rule storage-erasure): a patient was erased from it "
                 "elsewhere. Nothing was sent. Erase the patient here too (`preceptor forget`), or remove this home's version."
             )
-    elif there and not check:
-        return Sent()
     files = bytes_ = 0
     sizes = objects.children(copy.key)
     for path, sha in sorted(mine["files"].items()):
@@ -80,7 +78,8 @@ def put(
         objects.send(key, source)
         sizes[sha] = size
         files, bytes_ = files + 1, bytes_ + size
-    objects.write(f"{copy.key}/{MANIFEST}", (version.path / MANIFEST).read_bytes())
+    if there is None or there["files"] != mine["files"]:
+        objects.write_sealed(f"{copy.key}/{MANIFEST}", json.dumps(mine, indent=1, ensure_ascii=False))
     wanted = {MANIFEST, *mine["files"].values()}
     for name in sizes.keys() - wanted:  # of before an erasure, or of a sending that was killed
         objects.remove(f"{copy.key}/{name}")
@@ -114,9 +113,9 @@ def fetch(objects: Objects, copy: Copy, manifest: dict[str, Any], part: Path) ->
 def manifest_of(objects: Objects, copy: Copy) -> dict[str, Any] | None:
     """The manifest of a version in the store; None if it is not there.
 
-    Raises `ChangedCopy` where it is not the manifest of this version, or names places outside its folder.
+    Raises `ChangedCopy` where its seal is broken, it is not the manifest of this version, or it names places outside its folder.
     """
-    text = objects.read(f"{copy.key}/{MANIFEST}")
+    text = objects.read_sealed(f"{copy.key}/{MANIFEST}")
     if text is None:
         return None
     try:
@@ -133,8 +132,8 @@ def manifest_of(objects: Objects, copy: Copy) -> dict[str, Any] | None:
         whole = False
     if not whole:
         raise ChangedCopy(
-            f"{copy.key} in {objects.name}: its {MANIFEST} is not the one that was written (rule storage-manifest). Remove it there, and "
-            "let a home that has the version send it again: `preceptor storage push`."
+            f"{copy.key} in {objects.name}: its {MANIFEST} is not of this version (rule storage-manifest). Nothing of it was taken. A home "
+            "that has the version writes it again with `preceptor storage push --check`."
         )
     return manifest
 

@@ -12,13 +12,14 @@ from typing import Any
 
 from preceptor.dropping import drop_cases, drop_rows, holds_any
 from preceptor.errors import UsageError
+from preceptor.keys import KEYRING, storage_key
 from preceptor.locks import exclusive
 from preceptor.quality.gate import known_verdict
-from preceptor.settings import Workspace
+from preceptor.settings import Settings, Workspace
 from preceptor.storage import copies
 from preceptor.storage.copies import Copy
 from preceptor.storage.errors import ChangedCopy, StorageError
-from preceptor.storage.objects import Objects
+from preceptor.storage.objects import Objects, open_objects
 from preceptor.versions import MANIFEST, load, take_in, write_atomic
 
 # What is kept, by folder of the home, and the gate that it must have passed first. What is not named here never leaves:
@@ -66,6 +67,21 @@ class Row:
     newest: bool
 
 
+def objects_of(workspace: Workspace, settings: Settings) -> Objects:
+    """The object store of the settings, with the seal of this home's vault.
+
+    Raises `UsageError` where there is no address, no vault, or a package is missing.
+    """
+    if settings.storage.url and not (workspace.vault / KEYRING).exists():
+        raise UsageError(
+            f"There is no vault in {workspace.home}, whose key seals what is in the object store: restore it first "
+            "(`preceptor restore`), or take documents in."
+        )
+    return open_objects(
+        settings.storage, storage_key(workspace, settings.vault) if settings.storage.url else b""
+    )
+
+
 def push(workspace: Workspace, objects: Objects, check: bool = False) -> Done:
     """Send every finished version that the store lacks, and every one from which a patient was erased since.
 
@@ -74,12 +90,12 @@ def push(workspace: Workspace, objects: Objects, check: bool = False) -> Done:
     """
     done = Done()
     with _alone(workspace):
-        if not _push_registers(workspace, objects, done):
+        if not _push_registers(workspace, objects, done, check):
             return done
         for copy in _of_home(workspace):
             version = load(_folder(workspace, copy.root), copy.stage, copy.name)
             try:
-                there = copies.manifest_of(objects, copy)
+                there = _trusted(objects, copy, check)
                 if there is None and (reason := _waits_for_gate(workspace, copy)):
                     done.waiting[copy.key] = reason
                     continue
@@ -228,13 +244,29 @@ def _alone(workspace: Workspace) -> AbstractContextManager[None]:
     return exclusive(workspace.home / "storage.lock", busy, patience=_PATIENCE)
 
 
-def _push_registers(workspace: Workspace, objects: Objects, done: Done) -> bool:
-    """Send them; False, with the reason in `done`, where the store has those of another home: its versions are not ours."""
+def _trusted(objects: Objects, copy: Copy, check: bool) -> dict[str, Any] | None:
+    """The manifest in the store; with `check` one that cannot be trusted counts as missing, and is written again."""
+    try:
+        return copies.manifest_of(objects, copy)
+    except ChangedCopy:
+        if not check:
+            raise
+        return None
+
+
+def _push_registers(workspace: Workspace, objects: Objects, done: Done, check: bool) -> bool:
+    """Send them; False, with the reason in `done`, where those of the store are not of this home: its versions are not either."""
     for name in REGISTERS:
         path, key = workspace.data / name, f"registers/{name}"
         if not path.exists():
             continue
-        mine, there = path.read_bytes(), objects.read(key)
+        mine, there = path.read_text(encoding="utf-8"), None
+        try:
+            there = objects.read_sealed(key)
+        except ChangedCopy as error:
+            if not check:
+                done.left[key] = str(error)
+                return False
         if there is not None and not _goes_on_from(json.loads(mine), json.loads(there)):
             done.left[key] = (
                 "This home assigned patients or test cases otherwise than the store says (rule storage-split): two homes made "
@@ -242,14 +274,14 @@ def _push_registers(workspace: Workspace, objects: Objects, done: Done) -> bool:
             )
             return False
         if mine != there:
-            objects.write(key, mine)
+            objects.write_sealed(key, mine)
     return True
 
 
 def _pull_registers(workspace: Workspace, objects: Objects) -> None:
     for name in REGISTERS:
         path = workspace.data / name
-        if not path.exists() and (found := objects.read(f"registers/{name}")) is not None:
+        if not path.exists() and (found := objects.read_sealed(f"registers/{name}")) is not None:
             write_atomic(path, found)
     note = workspace.home / _NOTE
     if not has_asked(workspace, objects):

@@ -7,6 +7,8 @@ than the rest of this environment has.
 from __future__ import annotations
 
 import hashlib
+import hmac
+import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -17,7 +19,7 @@ from urllib.parse import urlsplit
 
 from preceptor.errors import UsageError
 from preceptor.settings import StorageSettings
-from preceptor.storage.errors import StorageAway
+from preceptor.storage.errors import ChangedCopy, StorageAway
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -30,12 +32,15 @@ _PACKAGES = {"gs": "gcsfs", "abfs": "adlfs"}
 
 
 class Objects:
-    """The objects below `base` in a file system. Keys are relative, with slashes; `name` is the address in messages."""
+    """The objects below `base` in a file system. Keys are relative, with slashes; `name` is the address in messages.
 
-    def __init__(self, system: AbstractFileSystem, base: str, name: str) -> None:
+    `seal` is the key of this home's vault: who may write to the store, but has not that key, can change nothing sealed unnoticed.
+    """
+
+    def __init__(self, system: AbstractFileSystem, base: str, name: str, seal: bytes) -> None:
         from fsspec.implementations.local import LocalFileSystem
 
-        self._system, self._base, self.name = system, base.rstrip("/"), name
+        self._system, self._base, self.name, self._seal = system, base.rstrip("/"), name, seal
         # An object store shows an object when all of it is there; a folder needs the renaming.
         self._renames = isinstance(system, LocalFileSystem)
 
@@ -56,6 +61,27 @@ class Objects:
         """Write a small object, whole or not at all."""
         with self._writing(key) as stream:
             stream.write(data)
+
+    def write_sealed(self, key: str, text: str) -> None:
+        """Write a text with the seal that binds it to its place."""
+        self.write(key, json.dumps({"seal": self._sealed(key, text), "content": text}).encode())
+
+    def read_sealed(self, key: str) -> str | None:
+        """The text of a sealed object; None if there is none. Raises `ChangedCopy` if the seal is not of this vault."""
+        body = self.read(key)
+        if body is None:
+            return None
+        try:
+            found = json.loads(body)
+            text, seal = str(found["content"]), str(found["seal"])
+        except (ValueError, KeyError, TypeError):
+            text, seal = "", ""
+        if not hmac.compare_digest(self._sealed(key, text), seal):
+            raise ChangedCopy(
+                f"{key} in {self.name} was changed, or written by a home with another vault (rule storage-seal). Nothing of it was "
+                "taken. A home of this vault that has it writes it again with `preceptor storage push --check`."
+            )
+        return text
 
     def send(self, key: str, path: Path) -> None:
         """Write a file's bytes as an object, whole or not at all."""
@@ -105,6 +131,9 @@ class Objects:
         with self._told(), suppress(FileNotFoundError):
             self._system.rm_file(self._path(key))
 
+    def _sealed(self, key: str, text: str) -> str:
+        return hmac.new(self._seal, f"{key}\n{text}".encode(), "sha256").hexdigest()
+
     def _path(self, key: str) -> str:
         return f"{self._base}/{key}".rstrip("/")
 
@@ -131,11 +160,11 @@ class Objects:
         raise StorageAway(
             f"The object store {self.name} cannot be used ({what}, rule storage-away). Look at storage.url and "
             "storage.endpoint, at the network, and at the credentials in the environment; then `preceptor storage push`."
-        )
+        ) from None
 
 
-def open_objects(settings: StorageSettings) -> Objects:
-    """The objects of `storage.url`; nothing is asked of the store yet.
+def open_objects(settings: StorageSettings, seal: bytes) -> Objects:
+    """The objects of `storage.url`, with the key that seals; nothing is asked of the store yet.
 
     Raises `UsageError` where there is no address, or the package for it is missing.
     """
@@ -143,12 +172,14 @@ def open_objects(settings: StorageSettings) -> Objects:
         raise UsageError("There is no object store: set storage.url (docs/deploy.md#object-storage).")
     scheme, _, path = settings.url.partition("://")
     if scheme == "s3":
-        return Objects(_s3(settings), path, settings.url)
+        return Objects(_s3(settings), path, settings.url, seal)
     import fsspec
 
     options = {"auto_mkdir": True} if scheme == "file" else {"use_listings_cache": False}
     try:
-        return Objects(fsspec.filesystem(scheme, skip_instance_cache=True, **options), path, settings.url)
+        return Objects(
+            fsspec.filesystem(scheme, skip_instance_cache=True, **options), path, settings.url, seal
+        )
     except ImportError:
         raise UsageError(
             f"An address {scheme}:// needs the package {_PACKAGES[scheme]}, which is not installed: "

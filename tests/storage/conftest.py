@@ -12,14 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from preceptor.keys import storage_key
 from preceptor.quality.gate import SUITES, Verdict
 from preceptor.records import Labels, PatientRecord
-from preceptor.settings import StorageSettings, Workspace
-from preceptor.storage.objects import Objects, open_objects
+from preceptor.settings import Settings, StorageSettings, Workspace
+from preceptor.storage.home import objects_of
+from preceptor.storage.objects import Objects
 from preceptor.vault import open_vault
 from preceptor.versions import DatasetVersion, file_sha256, make_version, write_atomic
-
-SECRET_PLACE = "keys/master.key"
 
 
 @dataclass
@@ -43,7 +43,7 @@ def passes(workspace: Workspace, suite: str, version: str, passed: bool = True) 
 def _rows(**columns):
     def write(folder: Path):
         for name in ("examples", "removed"):
-            pq.write_table(pa.table(columns), folder / f"{name}.parquet")
+            pq.write_table(pa.table({**columns, "file": [name] * 2}), folder / f"{name}.parquet")
         return {"rows": len(columns["patient_ref"])}
 
     return write
@@ -90,7 +90,7 @@ def make_house(home: Path) -> House:
 
     def report(folder: Path):
         _rows(**of)(folder)
-        (folder / "report.html").write_text("cases")
+        (folder / "report.html").write_text("shown case")
         return {}
 
     evaluation = make_version(
@@ -133,9 +133,11 @@ def house(built, tmp_path) -> House:
 
 
 @pytest.fixture(params=["memory", "file"])
-def objects(request, tmp_path) -> Objects:
+def objects(request, tmp_path, house) -> Objects:
     if request.param == "file":
-        return open_objects(StorageSettings(url=f"file://{tmp_path}/store"))
+        return objects_of(house.workspace, Settings(storage=StorageSettings(url=f"file://{tmp_path}/store")))
     import fsspec
 
-    return Objects(fsspec.filesystem("memory"), f"/{tmp_path.name}", "memory://")
+    return Objects(
+        fsspec.filesystem("memory"), f"/{tmp_path.name}", "memory://", storage_key(house.workspace)
+    )
