@@ -4,7 +4,7 @@
     AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=… \
     python -m benchmarks.faults.object_store_story --endpoint https://store.example:9000 --bucket trial
 
-Real are the pipeline in its smoke profile, the program, and the S3 server, which `--server` starts (`{port}`: where it is to listen) or `--endpoint`
+Real are the pipeline in its smoke profile on ninety documents, the program, and the S3 server, which `--server` starts (`{port}`: where it is to listen) or `--endpoint`
 names. Chapters: the pipeline with a store; `kill -9` while versions are sent; a second home, restored without its derived
 data, fetches them and goes on; a byte changed in the store; a patient erased; with --server also: killed, and hanging, in the middle of a run.
 Prints what became of each as JSON; exit code 1 if anything is not as it should be. About a quarter of an hour on two cores that have nothing else to do.
@@ -36,6 +36,18 @@ from preceptor.storage.objects import Objects, open_objects
 
 DERIVED = ("data", "models/model", "reports", "training", "storage.json")
 PATIENT = "examples/corpus/records.jsonl"
+# Less of everything than the smoke profile takes: what is tried here is where versions go.
+DOCUMENTS = 90
+SMALL: dict[str, Any] = {
+    "evaluation": {
+        "arms": ["base", "finetuned"],
+        "max_cases": 4,
+        "max_new_tokens": 8,
+        "memorisation": {"examples": 0},
+    },
+    "training": {"overrides": {"max_steps": 3, "checkpoint_steps": 3}},
+    "synthesis": {"candidates": 2, "max_new_tokens": 8},
+}
 PROGRAM = (sys.executable, "-c", "from preceptor.cli import main; main()")
 
 
@@ -85,6 +97,10 @@ class Story:
         self.folder, self.server = folder, server
         self.run_id = secrets.token_hex(4)  # a bucket of somebody else's may have been used before
         self.found: dict[str, Any] = {}
+        self.corpus = folder / "documents"
+        self.corpus.mkdir()
+        for path in sorted((ROOT / "examples" / "corpus" / "documents").iterdir())[:DOCUMENTS]:
+            shutil.copy(path, self.corpus / path.name)
 
     def pipeline(self) -> None:
         """The whole pipeline; each stage's version is in the store when it ends."""
@@ -260,7 +276,7 @@ class Story:
             "url": f"s3://{self.server.bucket}/{self._prefix(prefix)}",
             "endpoint": self.server.endpoint,
         }
-        config.write_text(yaml.safe_dump({"storage": storage}))
+        config.write_text(yaml.safe_dump({**SMALL, "corpus": str(self.corpus), "storage": storage}))
         return [*PROGRAM, "--home", str(self.folder / home), "--config", str(config), *arguments]
 
     def _environment(self) -> dict[str, str]:

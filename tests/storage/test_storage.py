@@ -245,7 +245,7 @@ def test_forgetting_a_patient_takes_the_rows_out_of_the_store_too(house, objects
         s
         for key, body in left.items()
         if key.endswith("manifest.json")
-        for s in json.loads(body)["files"].values()
+        for s in json.loads(json.loads(body)["content"])["files"].values()
     }
     assert {key.rsplit("/", 1)[1] for key in left if "registers" not in key} <= {
         *named,
@@ -448,7 +448,7 @@ def test_an_endpoint_that_nobody_answers_at_is_away_and_no_credential_is_said(mo
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA-CANARY-ID")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary-secret")
     objects = open_objects(
-        StorageSettings(url="s3://bucket/p", endpoint="http://127.0.0.1:9", region="eu-west-1")
+        StorageSettings(url="s3://bucket/p", endpoint="http://127.0.0.1:9", region="eu-west-1"), b""
     )
     with pytest.raises(StorageError, match="NETWORK_CONNECTION, rule storage-away") as told:
         objects.children("data")
