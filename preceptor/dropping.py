@@ -17,6 +17,7 @@ ERASED_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Rep
 figures without any text are in report.json.</p></html>
 """
 _COLUMN = "patient_ref"
+_AT_WORK = ".dropping"  # in a version whose files and manifest may not agree yet
 
 
 def holds_any(folder: Path, patients: Collection[str]) -> bool:
@@ -32,10 +33,14 @@ def holds_any(folder: Path, patients: Collection[str]) -> bool:
 
 
 def drop_rows(folder: Path, patients: Collection[str]) -> None:
-    """Rewrite the Parquet files without the patients' rows; the manifest gets their new hashes."""
+    """Rewrite the Parquet files without the patients' rows; the manifest gets their new hashes.
+
+    Killed in between, the version is among `interrupted`, and the same call ends it.
+    """
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
+    (folder / _AT_WORK).touch()
     for path in sorted(folder.rglob("*.parquet")):
         table = pq.read_table(path)
         theirs = _of(table, patients)
@@ -44,6 +49,12 @@ def drop_rows(folder: Path, patients: Collection[str]) -> None:
             pq.write_table(table.filter(pc.invert(theirs)), beside)
             beside.replace(path)
     _seal(folder)
+    (folder / _AT_WORK).unlink()
+
+
+def interrupted(root: Path) -> list[Path]:
+    """The versions below `root` of which a killed call was dropping rows."""
+    return sorted(note.parent for note in root.glob(f"*/*/{_AT_WORK}"))
 
 
 def drop_cases(folder: Path) -> None:
@@ -65,8 +76,10 @@ def _of(table: pa.Table, patients: Collection[str]) -> pa.ChunkedArray:
 
 def _seal(folder: Path) -> None:
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    for left in folder.rglob(".*.part"):
+        left.unlink()  # of a killed call: it may hold the rows of another patient
     files = {str(p.relative_to(folder)): p for p in sorted(folder.rglob("*")) if p.is_file()}
-    hashes = {name: file_sha256(path) for name, path in files.items() if name != MANIFEST}
+    hashes = {name: file_sha256(p) for name, p in files.items() if name not in (MANIFEST, _AT_WORK)}
     if hashes != manifest["files"]:
         changed = {**manifest, "files": hashes, "erasures": manifest.get("erasures", 0) + 1}
         write_atomic(folder / MANIFEST, json.dumps(changed, indent=1, ensure_ascii=False))

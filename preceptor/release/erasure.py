@@ -8,7 +8,7 @@ from typing import Any
 
 from preceptor.curation.page import FOLDER as PAGES
 from preceptor.curation.reviews import erase_corrections
-from preceptor.dropping import drop_cases, drop_rows
+from preceptor.dropping import drop_cases, drop_rows, interrupted
 from preceptor.errors import UsageError
 from preceptor.release.candidates import bar
 from preceptor.release.lineage import forward, version_roots
@@ -66,7 +66,8 @@ def erase(
     for folder in versions:
         if folder.is_relative_to(workspace.reports):
             drop_cases(folder)
-    for folder in versions:
+    # A version that a killed call was cleaning may name the patient no more, and still have the old manifest.
+    for folder in {*versions, *interrupted(workspace.data)}:
         if folder.is_relative_to(workspace.data):
             drop_rows(folder, (patient_ref,))
     erase_corrections(workspace.data, patient_ref)

@@ -115,7 +115,7 @@ def manifest_of(objects: Objects, copy: Copy) -> dict[str, Any] | None:
 
     Raises `ChangedCopy` where its seal is broken, it is not the manifest of this version, or it names places outside its folder.
     """
-    text = objects.read_sealed(f"{copy.key}/{MANIFEST}")
+    text = objects.read_sealed(f"{copy.key}/{MANIFEST}") if _is_name(copy.name) else None
     if text is None:
         return None
     try:

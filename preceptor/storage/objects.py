@@ -118,11 +118,14 @@ class Objects:
     def children(self, key: str = "") -> dict[str, int | None]:
         """What lies directly below: names, with the bytes of objects and None for folders. Empty if there is nothing."""
         with self._told(), suppress(FileNotFoundError):
-            # A mark of an empty folder, as some clients leave, has the folder's own name.
+            at = self._path(key)
             return {
-                name: entry["size"] if entry["type"] == "file" else None
-                for entry in self._system.ls(self._path(key), detail=True)
-                if (name := entry["name"].rstrip("/").rsplit("/", 1)[-1]) and name != key.rsplit("/", 1)[-1]
+                entry["name"].rstrip("/").rsplit("/", 1)[-1]: entry["size"]
+                if entry["type"] == "file"
+                else None
+                for entry in self._system.ls(at, detail=True)
+                if entry["name"].strip("/")
+                != at.strip("/")  # a mark of an empty folder, as some clients leave
             }
         return {}
 

@@ -8,6 +8,7 @@ from contextlib import closing
 import pyarrow.parquet as pq
 import pytest
 
+from preceptor import dropping
 from preceptor.errors import UsageError
 from preceptor.keys import storage_key
 from preceptor.release.erasure import erase
@@ -19,7 +20,7 @@ from preceptor.storage.errors import ChangedCopy, StorageError
 from preceptor.storage.home import find, objects_of, pull, push, rows
 from preceptor.storage.objects import Objects, open_objects
 from preceptor.vault import open_vault
-from preceptor.versions import latest, load, make_version
+from preceptor.versions import file_sha256, latest, load, make_version
 from tests.storage.conftest import another, make_house, passes
 
 KEPT = ["data/curated", "data/deid-b1", "models/model", "reports/evaluation"]
@@ -284,6 +285,29 @@ def test_killed_at_any_change_forgetting_ends_the_same(house, objects):
             kills += 1
             assert ref not in house.erased()  # the key goes last
     assert kills > 5 and ref in house.erased()
+    assert not any(
+        ref.encode() in body for key, body in keys(objects).items() if not key.startswith("registers/")
+    )
+
+
+def test_killed_while_rows_were_dropped_the_next_call_seals_what_is_left(house, objects, monkeypatch):
+    push(house.workspace, objects)
+    ref, sealed = house.refs["77"], dropping._seal
+
+    def dies(folder):
+        if folder.parent.name == "curated":
+            raise Killed
+        sealed(folder)
+
+    monkeypatch.setattr(dropping, "_seal", dies)
+    with pytest.raises(Killed):
+        forget(house.workspace, ref, objects)
+    monkeypatch.setattr(dropping, "_seal", sealed)
+    forget(house.workspace, ref, objects)
+    version = load(house.workspace.data, "curated", house.versions["curated"].name)
+    assert version.manifest["erasures"] == 1 and not dropping.interrupted(house.workspace.data)
+    assert version.manifest["files"]["examples.parquet"] == file_sha256(version.path / "examples.parquet")
+    assert not push(house.workspace, objects).left
     assert not any(
         ref.encode() in body for key, body in keys(objects).items() if not key.startswith("registers/")
     )
