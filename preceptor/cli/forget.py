@@ -15,7 +15,8 @@ def forget(patient: str, as_json: bool) -> None:
     """Erase a patient: the vault's key is destroyed, derived records go, and the model versions made from them are
     listed and barred from promotion.
 
-    The object store of `storage.url` is cleaned too. Erasure cannot be undone. Model weights that are in use keep what they learnt: retrain, and promote the result.
+    The object store of `storage.url` is cleaned too. Erasure cannot be undone. Model weights that are in use keep what
+    they learnt: retrain, and promote the result.
     """
     from preceptor.release.erasure import erase
     from preceptor.release.registry import tracking_of

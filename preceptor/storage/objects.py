@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 _PIECE = 8 << 20  # read of an object by one request
 _AWS_CODE = re.compile(r"AWS Error ([A-Z_]+)")
 _CONNECT_SECONDS = 5.0
+_SILENT_SECONDS = (
+    10.0  # without a byte; the client's own 3 are few for a store under load. It tries three times
+)
 # Packages that fsspec needs for an address; neither comes with Preceptor, nor was tried with it.
 _PACKAGES = {"gs": "gcsfs", "abfs": "adlfs"}
 
@@ -203,6 +206,7 @@ def _s3(settings: StorageSettings) -> AbstractFileSystem:
             endpoint_override=endpoint.netloc if endpoint else None,
             tls_ca_file_path=settings.ca_file,
             connect_timeout=_CONNECT_SECONDS,
+            request_timeout=_SILENT_SECONDS,
         ),
         skip_instance_cache=True,
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import uuid
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -132,12 +134,44 @@ def house(built, tmp_path) -> House:
     return House(workspace, built.refs, moved)
 
 
-@pytest.fixture(params=["memory", "file"])
+@pytest.fixture(params=["memory", "file", "s3"])
 def objects(request, tmp_path, house) -> Objects:
+    """A store of each kind; `s3` where PRECEPTOR_TEST_S3 names a server for trials, as http://127.0.0.1:PORT."""
     if request.param == "file":
         return objects_of(house.workspace, Settings(storage=StorageSettings(url=f"file://{tmp_path}/store")))
+    if request.param == "s3":
+        return _on_s3(request.getfixturevalue("bucket"), house)
     import fsspec
 
     return Objects(
         fsspec.filesystem("memory"), f"/{tmp_path.name}", "memory://", storage_key(house.workspace)
+    )
+
+
+@pytest.fixture(scope="session")
+def bucket() -> tuple[str, str]:
+    """The server's address, and a bucket there."""
+    if not (endpoint := os.environ.get("PRECEPTOR_TEST_S3")):
+        pytest.skip("no S3 server: PRECEPTOR_TEST_S3 is not set")
+    from pyarrow.fs import S3FileSystem
+
+    os.environ.setdefault("AWS_ACCESS_KEY_ID", "trial")
+    os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "trial")
+    name = f"trial-{uuid.uuid4().hex[:12]}"
+    scheme, _, place = endpoint.partition("://")
+    S3FileSystem(
+        scheme=scheme,
+        endpoint_override=place,
+        region="us-east-1",
+        allow_bucket_creation=True,
+        request_timeout=60,
+    ).create_dir(name)
+    return endpoint, name
+
+
+def _on_s3(bucket: tuple[str, str], house: House) -> Objects:
+    endpoint, name = bucket
+    url = f"s3://{name}/{uuid.uuid4().hex[:12]}"
+    return objects_of(
+        house.workspace, Settings(storage=StorageSettings(url=url, endpoint=endpoint, region="us-east-1"))
     )
