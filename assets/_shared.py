@@ -45,12 +45,36 @@ def quiet(function: Callable[P, R]) -> Callable[P, R]:
     return wrapped
 
 
-def teller(context: dg.AssetExecutionContext) -> Callable[[str], None]:
-    """Lines to standard error, for whoever ran a job there, and to the run's log in the UI."""
+def kept(*roots: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Where there is an object store (`storage.url`): fetch what this home lacks of the folders `roots` before the work, and
+    send what is finished after it."""
+
+    def around(function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+            from preceptor.storage.around import fetch_missing, send_finished
+
+            of: Any = kwargs["workspace"]
+            context: Any = args[0] if args else None  # Dagster gives it by its place, and all else by name
+            home, settings, say = of.workspace(), of.settings(), teller(context)
+            if roots:
+                fetch_missing(home, settings, say, roots)
+            result = function(*args, **kwargs)
+            send_finished(home, settings, say)
+            return result
+
+        return wrapped
+
+    return around
+
+
+def teller(context: dg.AssetExecutionContext | None) -> Callable[[str], None]:
+    """Lines to standard error, for whoever ran a job there, and to the run's log in the UI where the context is known."""
 
     def say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
-        context.log.info(line)
+        if context is not None:
+            context.log.info(line)
 
     return say
 

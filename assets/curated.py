@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets._shared import OWNERS, picture, progress, quiet, table
+from assets._shared import OWNERS, kept, picture, progress, quiet, table
 from assets.deidentified import deidentified_documents
 from resources import WorkspaceResource
 
@@ -16,6 +16,7 @@ from resources import WorkspaceResource
     tags={"zone": "amber"},
 )
 @quiet
+@kept("data")
 def curated_examples(context: dg.AssetExecutionContext, workspace: WorkspaceResource) -> dg.MaterializeResult:
     """Questions and answers for every use case, from all batches: filtered, without near-duplicates, split by
     patient, and clean of the test split."""
@@ -76,6 +77,7 @@ def curated_examples(context: dg.AssetExecutionContext, workspace: WorkspaceReso
     tags={"zone": "green"},
 )
 @quiet
+@kept("data")
 def data_sufficiency(context: dg.AssetExecutionContext, workspace: WorkspaceResource) -> dg.MaterializeResult:
     """Whether the curated examples are enough, use case by use case, and what more of them would buy. The learning curve
     is measured where `sufficiency.curve` is on: four short trainings."""

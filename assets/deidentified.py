@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets._shared import OWNERS, batches, progress, quiet, table
+from assets._shared import OWNERS, batches, kept, progress, quiet, table
 from assets.raw import raw_documents
 from resources import WorkspaceResource
 
@@ -55,6 +55,7 @@ def phi_tagger(context: dg.AssetExecutionContext, workspace: WorkspaceResource) 
     tags={"zone": "amber"},
 )
 @quiet
+@kept("data")
 def deidentified_documents(
     context: dg.AssetExecutionContext, workspace: WorkspaceResource
 ) -> dg.MaterializeResult:

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from assets._retraining import gain_asked
-from assets._shared import OWNERS, progress, quiet, table
+from assets._shared import OWNERS, kept, progress, quiet, table
 from assets.curated import curated_examples
 from assets.model import fine_tuned_model
 from resources import WorkspaceResource
@@ -19,6 +19,7 @@ from resources import WorkspaceResource
     tags={"zone": "green"},
 )
 @quiet
+@kept("data", "models", "reports")
 def evaluation_report(
     context: dg.AssetExecutionContext, workspace: WorkspaceResource
 ) -> dg.MaterializeResult:

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets._shared import OWNERS, picture, quiet, table
+from assets._shared import OWNERS, kept, picture, quiet, table
 from assets.curated import curated_examples, data_sufficiency
 from assets.synthetic import synthetic_examples
 from resources import WorkspaceResource
@@ -18,6 +18,7 @@ from resources import WorkspaceResource
     tags={"zone": "amber"},
 )
 @quiet
+@kept("data", "models")
 def fine_tuned_model(
     context: dg.AssetExecutionContext, workspace: WorkspaceResource, pipes: dg.PipesSubprocessClient
 ) -> dg.MaterializeResult:

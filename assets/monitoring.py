@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets._shared import OWNERS, picture, quiet, table
+from assets._shared import OWNERS, kept, picture, quiet, table
 from assets.deidentified import deidentified_documents
 from resources import WorkspaceResource
 
@@ -16,6 +16,7 @@ from resources import WorkspaceResource
     tags={"zone": "green"},
 )
 @quiet
+@kept("data")
 def drift_report(context: dg.AssetExecutionContext, workspace: WorkspaceResource) -> dg.MaterializeResult:
     """How far new batches differ from the champion's data: population stability index of note type, specialty,
     length and codes. Before there is a champion there is nothing to compare with, and it says so."""

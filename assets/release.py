@@ -3,7 +3,7 @@
 import dagster as dg
 
 from assets._retraining import gain_asked, note_result
-from assets._shared import OWNERS, quiet, table
+from assets._shared import OWNERS, kept, quiet, table
 from assets.evaluation import evaluation_report
 from assets.model import fine_tuned_model
 from resources import WorkspaceResource
@@ -18,6 +18,7 @@ from resources import WorkspaceResource
     tags={"zone": "amber"},
 )
 @quiet
+@kept("data", "models", "reports")
 def candidate_version(
     context: dg.AssetExecutionContext, workspace: WorkspaceResource
 ) -> dg.MaterializeResult:

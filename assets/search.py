@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets._shared import OWNERS, picture, quiet, table, teller
+from assets._shared import OWNERS, kept, picture, quiet, table, teller
 from assets.curated import curated_examples
 from assets.synthetic import synthetic_examples
 from resources import WorkspaceResource
@@ -18,6 +18,7 @@ from resources import WorkspaceResource
     tags={"zone": "amber"},
 )
 @quiet
+@kept("data")
 def recipe_search(context: dg.AssetExecutionContext, workspace: WorkspaceResource) -> dg.MaterializeResult:
     """The best of several brief trainings of the recipe with other values, by validation loss. It changes nothing: train with
     what it finds where you agree. Killed, it goes on; the job `search_recipes` alone makes it."""

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets._shared import OWNERS, progress, quiet, table
+from assets._shared import OWNERS, kept, progress, quiet, table
 from assets.curated import curated_examples
 from resources import WorkspaceResource
 
@@ -17,6 +17,7 @@ from resources import WorkspaceResource
     tags={"zone": "amber"},
 )
 @quiet
+@kept("data", "reports")
 def synthetic_examples(
     context: dg.AssetExecutionContext, workspace: WorkspaceResource
 ) -> dg.MaterializeResult:

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from assets._retraining import gain_asked
-from assets._shared import quiet, table
+from assets._shared import kept, quiet, table
 from assets.curated import curated_examples, data_sufficiency
 from assets.deidentified import deidentified_documents
 from assets.evaluation import evaluation_report
@@ -77,6 +77,7 @@ def raw_documents_gate(
     description="References are opaque, every document has text, and the leak check found nothing in what goes on.",
 )
 @quiet
+@kept()
 def deidentified_documents_gate(
     context: dg.AssetCheckExecutionContext, workspace: WorkspaceResource
 ) -> dg.AssetCheckResult:
@@ -92,6 +93,7 @@ def deidentified_documents_gate(
     description="Examples are whole and unique, name their documents, and no patient or text is in two splits.",
 )
 @quiet
+@kept()
 def curated_examples_gate(workspace: WorkspaceResource) -> dg.AssetCheckResult:
     from preceptor.quality.frames import curated
 
@@ -152,6 +154,7 @@ def data_sufficiency_gate(workspace: WorkspaceResource) -> dg.AssetCheckResult:
     description="Synthetic rows are marked, name generator and seeds, name nobody, and stay in training and under the cap.",
 )
 @quiet
+@kept()
 def synthetic_examples_gate(workspace: WorkspaceResource) -> dg.AssetCheckResult:
     from preceptor.quality import check
     from preceptor.quality.frames import synthetic

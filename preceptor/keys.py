@@ -89,6 +89,11 @@ def release_key(workspace: Workspace, settings: VaultSettings | None = None) -> 
     return open_keyring(workspace, settings).secrets.release
 
 
+def storage_key(workspace: Workspace, settings: VaultSettings | None = None) -> bytes:
+    """The key that seals what is kept in an object store."""
+    return derive(release_key(workspace, settings), "object-store")
+
+
 def _decode(text: str, where: str) -> bytes:
     try:
         key = base64.b64decode(text.strip(), validate=True)

@@ -47,6 +47,8 @@ GROUPS = ("specialty", "note type", "age band", "sex", "language", "site", "auth
 BUNDLED_CORPUS = "examples/corpus/documents"
 ARMS = ("base", "fewshot", "rag", "finetuned", "finetuned+rag", "champion", "endpoint")
 
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
 T = TypeVar("T")
 
 
@@ -833,6 +835,53 @@ class NotificationSettings(_Section):
     email: EmailSettings | None = None
 
 
+class StorageSettings(_Section):
+    """An object store in which finished versions are kept beside the home; docs/deploy.md#object-storage.
+
+    Credentials never stand here: they are found as the store's own client finds them, in the environment.
+    """
+
+    url: str | None = None  # s3://BUCKET/PREFIX, gs://…, abfs://…, file:///FOLDER; null: none
+    endpoint: str | None = None  # of an S3 service that is not Amazon's, as https://HOST:PORT
+    region: str | None = None  # of S3; null: as the environment says
+    ca_file: str | None = (
+        None  # PEM file with the authorities that the S3 service's certificate is checked against
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _an_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        place = parts.path if parts.scheme == "file" else parts.netloc
+        if parts.scheme not in ("s3", "gs", "abfs", "file") or not place.strip("/"):
+            raise ValueError("an address is s3://BUCKET/PREFIX, gs://…, abfs://… or file:///FOLDER")
+        # abfs://CONTAINER@ACCOUNT… is a name; anything with a colon before the @, or after a ?, would be a secret.
+        if (
+            parts.password is not None
+            or parts.query
+            or parts.fragment
+            or (parts.scheme == "s3" and "@" in value)
+        ):
+            raise ValueError("credentials come from the environment, never from the address")
+        return value.rstrip("/")
+
+    @field_validator("endpoint")
+    @classmethod
+    def _with_tls(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if not parts.hostname or parts.path.strip("/") or parts.query or "@" in parts.netloc:
+            raise ValueError("an endpoint is https://HOST:PORT, without password, path or query")
+        if parts.scheme != "https" and (parts.scheme, parts.hostname in _LOOPBACK) != ("http", True):
+            raise ValueError("what is kept comes from patients: https, or http on this very machine")
+        if not (info.data.get("url") or "").startswith("s3://"):
+            raise ValueError("an endpoint is of an S3 service: storage.url begins with s3://")
+        return value.rstrip("/")
+
+
 class Settings(_Section):
     """All settings of a workspace; see the sections."""
 
@@ -863,6 +912,7 @@ class Settings(_Section):
     monitoring: MonitoringSettings = MonitoringSettings()
     serving: ServingSettings = ServingSettings()
     export: ExportSettings = ExportSettings()
+    storage: StorageSettings = StorageSettings()
 
 
 class Workspace:

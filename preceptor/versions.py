@@ -87,7 +87,7 @@ def make_version(
         return found
     folder = root / stage
     made_from = _made_from(stage, inputs, config, code)
-    key = digest(made_from)[:12]
+    key = key_of(made_from)
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f".{key}{_UNFINISHED}"
     if part.exists() and not resume:
@@ -95,7 +95,7 @@ def make_version(
     part.mkdir(exist_ok=True)
     facts = write(part)
     files = {str(p.relative_to(part)): file_sha256(p) for p in sorted(part.rglob("*")) if p.is_file()}
-    name = f"{key}-{digest(files)[:8]}"
+    name = f"{key}-{content_digest(files)}"
     manifest = {**made_from, "name": name, "files": files, "facts": facts}
     write_atomic(part / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False))
     part.rename(folder / name)
@@ -108,7 +108,7 @@ def find_version(
 ) -> DatasetVersion | None:
     """Return the finished version that these would make, and let `latest` point to it; None if it is not there."""
     folder = root / stage
-    key = digest(_made_from(stage, inputs, config, code))[:12]
+    key = key_of(_made_from(stage, inputs, config, code))
     for found in sorted(folder.glob(f"{key}-*")):
         if (found / MANIFEST).exists():
             _point_latest(folder, found.name)
@@ -121,6 +121,26 @@ def discard_unfinished(root: Path) -> None:
     for part in root.glob(f"*/.*{_UNFINISHED}"):
         if part.is_dir():
             shutil.rmtree(part)
+
+
+def key_of(made_from: Mapping[str, Any]) -> str:
+    """The first part of a version's name, from what made it; a manifest says that too."""
+    return digest({part: made_from[part] for part in ("stage", "inputs", "config", "code")})[:12]
+
+
+def content_digest(files: Mapping[str, str]) -> str:
+    """The second part of a version's name, from path and SHA-256 of its files."""
+    return digest(dict(files))[:8]
+
+
+def take_in(root: Path, stage: str, part: Path, name: str, newest: bool) -> DatasetVersion:
+    """Put a folder that holds a whole version, made in another home, into place. With `newest` it is `latest` where there
+    is none."""
+    folder = root / stage
+    part.rename(folder / name)
+    if newest and not (folder / "latest").exists():
+        _point_latest(folder, name)
+    return load(root, stage, name)
 
 
 def _made_from(stage: str, inputs: Mapping[str, str], config: Any, code: str) -> dict[str, Any]:

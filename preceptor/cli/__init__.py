@@ -38,6 +38,7 @@ COMMANDS = {
     "forget": ("preceptor.cli.forget", "forget", "Erase a patient."),
     "backup": ("preceptor.cli.backup", "backup", "The whole home in one file."),
     "restore": ("preceptor.cli.backup", "restore", "A home from such a file."),
+    "storage": ("preceptor.cli.storage", "storage", "Finished versions in an object store."),
     "users": ("preceptor.cli.users", "users", "People and their roles."),
     "completion": ("preceptor.cli.completion", "completion", "Completion in bash, zsh or fish."),
 }

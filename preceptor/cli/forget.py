@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from preceptor.cli._common import emit, json_option, workspace
+from preceptor.cli._common import emit, json_option, settings, workspace
 from preceptor.errors import UsageError
 
 
@@ -15,22 +15,25 @@ def forget(patient: str, as_json: bool) -> None:
     """Erase a patient: the vault's key is destroyed, derived records go, and the model versions made from them are
     listed and barred from promotion.
 
-    Erasure cannot be undone. Model weights that are in use keep what they learnt: retrain, and promote the result.
+    The object store of `storage.url` is cleaned too. Erasure cannot be undone. Model weights that are in use keep what
+    they learnt: retrain, and promote the result.
     """
     from preceptor.release.erasure import erase
     from preceptor.release.registry import tracking_of
     from preceptor.release.store import open_store
     from preceptor.release.users import operator
+    from preceptor.storage.home import objects_of
     from preceptor.vault import open_vault
 
-    ours = workspace()
+    ours, given = workspace(), settings()
+    objects = objects_of(ours, given) if given.storage.url else None
     vault = open_vault(ours)
     store = open_store(ours)
     try:
         ref = vault.find_patient(patient)
         if ref is None:
             raise UsageError("The vault knows no patient by this id.")
-        result = erase(ours, vault, tracking_of(ours), store, ref, operator())
+        result = erase(ours, vault, tracking_of(ours), store, ref, operator(), objects)
     finally:
         store.close()
         vault.close()

@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Collection
-from pathlib import Path
 from typing import Any
 
 from preceptor.curation.page import FOLDER as PAGES
 from preceptor.curation.reviews import erase_corrections
+from preceptor.dropping import drop_cases, drop_rows, interrupted
 from preceptor.errors import UsageError
 from preceptor.release.candidates import bar
 from preceptor.release.lineage import forward, version_roots
 from preceptor.release.registry import Tracking
 from preceptor.release.store import Store
 from preceptor.settings import Workspace
+from preceptor.storage.errors import StorageError
+from preceptor.storage.home import pull, push
+from preceptor.storage.objects import Objects
 from preceptor.vault import Vault
-from preceptor.versions import MANIFEST, discard_unfinished, file_sha256, write_atomic
+from preceptor.versions import discard_unfinished
 
 ERASED = "made from documents of an erased patient"  # the reason by which the record tells erasures from other bars
-ERASED_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Report erased</title>
-<p>This report showed or drew on documents of a patient who has been erased. Its cases and answers are gone; the
-figures without any text are in report.json.</p></html>
-"""
+
+_UNFINISHED = (
+    "The erasure is not finished: this home's derived data are clean and its models barred, but the object store may still hold "
+    "the patient, whose key is therefore kept. Mend what is said next, and run the same command again."
+)
 
 
 def erase(
-    workspace: Workspace, vault: Vault, tracking: Tracking, store: Store, patient_ref: str, actor: str
+    workspace: Workspace,
+    vault: Vault,
+    tracking: Tracking,
+    store: Store,
+    patient_ref: str,
+    actor: str,
+    objects: Objects | None = None,
 ) -> dict[str, Any]:
     """Destroy the patient's key, drop what was derived from the patient, bar the models that it reached.
 
@@ -36,8 +45,13 @@ def erase(
     made. The order makes it safe to kill: models are barred first, derived text
     goes next, the key and the document references last; the next call finishes.
 
+    `objects`: the object store, if there is one. What only it has is fetched first, so that it is cleaned too, and what was
+    cleaned takes the place of what is there. Raises `StorageError` where that cannot be done: then all but that, the key and
+    the document references is gone, and the next call finishes.
+
     Returns `{patient, documents, versions, models}`; references only.
     """
+    missed = _fetched_all(workspace, vault, objects) if objects else None
     documents = vault.document_refs(patient_ref)
     reached = _reached(tracking, workspace, documents)
     if reached["models"]:
@@ -51,16 +65,22 @@ def erase(
     # Evaluations are found through the data that they used, so they go first.
     for folder in versions:
         if folder.is_relative_to(workspace.reports):
-            _drop_evaluation(folder)
-    for folder in versions:
+            drop_cases(folder)
+    # A version that a killed call was cleaning may name the patient no more, and still have the old manifest.
+    for folder in {*versions, *interrupted(workspace.data)}:
         if folder.is_relative_to(workspace.data):
-            _drop_rows(folder, patient_ref)
+            drop_rows(folder, (patient_ref,))
     erase_corrections(workspace.data, patient_ref)
-    discard_unfinished(workspace.data)
+    for root in (workspace.data, workspace.reports):
+        discard_unfinished(root)
     for left in workspace.training.glob("provider-*/*.jsonl"):
         left.unlink()  # of a job that was killed while it uploaded
     shutil.rmtree(workspace.reports / PAGES, ignore_errors=True)
     shutil.rmtree(workspace.reports / ".answers", ignore_errors=True)
+    if missed:
+        raise StorageError(missed)
+    if objects:
+        _clean_copies(workspace, objects)
     return {
         "patient": patient_ref,
         "documents": vault.erase_patient(patient_ref),
@@ -69,40 +89,27 @@ def erase(
     }
 
 
+def _fetched_all(workspace: Workspace, vault: Vault, objects: Objects) -> str | None:
+    """Fetch every version that only the store has; say what hinders the erasure there, or None."""
+    try:
+        left = pull(workspace, objects, vault.erased_patients(), everything=True).left
+    except StorageError as error:
+        left = {objects.name: str(error)}
+    return f"{_UNFINISHED} {next(iter(left.values()))}" if left else None
+
+
+def _clean_copies(workspace: Workspace, objects: Objects) -> None:
+    """Send the cleaned versions, which removes the files that they had before."""
+    try:
+        left = push(workspace, objects).left
+    except StorageError as error:
+        left = {objects.name: str(error)}
+    if left:
+        raise StorageError(f"{_UNFINISHED} {next(iter(left.values()))}")
+
+
 def _reached(tracking: Tracking, workspace: Workspace, documents: Collection[str]) -> dict[str, Any]:
     try:
         return forward(tracking, version_roots(workspace), documents)
     except UsageError:  # in the vault, and used for nothing yet
         return {"data": [], "models": []}
-
-
-def _drop_rows(folder: Path, patient_ref: str) -> None:
-    """Rewrite the Parquet files without the patient's rows; the manifest gets their new hashes."""
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    for path in sorted(folder.rglob("*.parquet")):
-        table = pq.read_table(path)
-        mine = pc.equal(table["patient_ref"], patient_ref)
-        if pc.any(mine).as_py():
-            beside = path.with_name(f".{path.name}.part")
-            pq.write_table(table.filter(pc.invert(mine)), beside)
-            beside.replace(path)
-    _seal(folder)
-
-
-def _drop_evaluation(folder: Path) -> None:
-    """Leave the figures, and a page that says why there is nothing more to read."""
-    for path in folder.glob("*.parquet"):
-        path.unlink()
-    write_atomic(folder / "report.html", ERASED_PAGE)
-    _seal(folder)
-
-
-def _seal(folder: Path) -> None:
-    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    files = {str(p.relative_to(folder)): p for p in sorted(folder.rglob("*")) if p.is_file()}
-    hashes = {name: file_sha256(path) for name, path in files.items() if name != MANIFEST}
-    if hashes != manifest["files"]:
-        changed = {**manifest, "files": hashes, "erasures": manifest.get("erasures", 0) + 1}
-        write_atomic(folder / MANIFEST, json.dumps(changed, indent=1, ensure_ascii=False))
