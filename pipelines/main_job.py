@@ -30,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     os.dup2(2, 1)
     warnings.filterwarnings("ignore")
     _quieten()
+    from preceptor import disk
     from preceptor.errors import PreceptorError
     from preceptor.settings import Workspace, default_home, load_settings
 
@@ -44,6 +45,13 @@ def main(arguments: list[str] | None = None) -> int:
     except PreceptorError as error:
         print(f"Error: {error}", file=sys.stderr)
         return error.exit_code
+    except Exception as error:
+        # Dagster's own records, which it cannot do without, lie on the same disk.
+        home = default_home()
+        if not disk.is_full(error, home):
+            raise
+        print(f"Error: {disk.full(home)}", file=sys.stderr)
+        return 1
     result["seconds"] = round(time.monotonic() - started, 1)
     print(json.dumps(result, indent=2) if options.json else _said(result), file=answer, flush=True)
     return 0

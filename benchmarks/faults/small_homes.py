@@ -1,0 +1,166 @@
+"""Homes of the stories of faults: small, with the same keys, so that the same notes come to the same versions in each; and what must
+be the same in the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from benchmarks.faults.processes import ROOT, to_group
+from preceptor.release.store import open_store
+from preceptor.settings import Workspace
+from preceptor.vault import open_vault
+from preceptor.vault.verification import verify
+from preceptor.versions import MANIFEST, file_sha256
+
+CORPUS = ROOT / "examples" / "corpus"
+_PROGRAM = [sys.executable, "-c", "from preceptor.cli import main; main()"]
+# Data sets must have the same name with and without a fault. Versions of a model and of its evaluation hold how long it took:
+# of them the first part of the name, the weights and the scores are compared.
+_SAME_NAME = ("curated", "synthetic", "sufficiency")
+RUN = ("run", "--profile", "smoke", "--json")
+
+
+class Wrong(AssertionError):
+    """It went otherwise."""
+
+
+def must(holds: object, otherwise: str) -> None:
+    if not holds:
+        raise Wrong(otherwise)
+
+
+class Home:
+    """A home and the program that works in it."""
+
+    def __init__(
+        self, home: Path, config: Path, patience: float, more: Mapping[str, str] | None = None
+    ) -> None:
+        """`patience`: seconds for one command; `more`: variables of its environment."""
+        self._output = config
+        self.workspace, self._config, self._patience, self._more = (
+            Workspace(home),
+            config,
+            patience,
+            dict(more or {}),
+        )
+
+    def start(self, *arguments: str, given: str = "") -> subprocess.Popen[bytes]:
+        """Start the program; `given` is its standard input."""
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("PRECEPTOR_", "DAGSTER_"))}
+        options = ["--home", str(self.workspace.home), "--config", str(self._config)]
+        self._output = self._config.with_name(f"{self.workspace.home.name}.out")
+        with self._output.open("wb") as output:
+            process = subprocess.Popen(
+                [*_PROGRAM, *options, *arguments],
+                env=environment | {"PRECEPTOR_PROFILE": "smoke"} | self._more,
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        assert process.stdin is not None
+        process.stdin.write(given.encode())
+        process.stdin.close()
+        return process
+
+    def said(self) -> str:
+        """All that the program has printed since it was started last."""
+        return self._output.read_text(encoding="utf-8", errors="replace")
+
+    def ends(self, process: subprocess.Popen[bytes]) -> tuple[int, str]:
+        """Exit code and all that it printed; it does not outlive this call."""
+        try:
+            code = process.wait(self._patience)
+        except subprocess.TimeoutExpired:
+            raise Wrong(f"it did not end in {self._patience:.0f} s") from None
+        finally:
+            to_group(process, signal.SIGKILL)
+        return code, self.said()
+
+    def call(self, *arguments: str, given: str = "") -> tuple[int, str]:
+        return self.ends(self.start(*arguments, given=given))
+
+    def must_do(self, *arguments: str, given: str = "") -> str:
+        code, said = self.call(*arguments, given=given)
+        must(code == 0, f"`preceptor {arguments[0]} …` ended with {code}: {said.strip()[-1500:]}")
+        return said
+
+    def verify(self) -> None:
+        """Both records, and every version against its manifest."""
+        with closing(open_vault(self.workspace)) as vault:
+            problems = [f"{found.where}: {found.text}" for found in verify(vault)]
+        if (self.workspace.release / "release.db").exists():
+            with closing(open_store(self.workspace)) as store:
+                problems += [f"{found.where}: {found.text}" for found in store.verify()]
+        must(not problems, f"does not verify: {'; '.join(problems)}")
+        for root in (self.workspace.data, self.workspace.models, self.workspace.reports):
+            for latest in root.glob("*/latest"):
+                for folder in (
+                    path for path in latest.parent.iterdir() if path.is_dir() and path.name[0] != "."
+                ):
+                    must((folder / MANIFEST).exists(), f"{folder.relative_to(root)} is half a version")
+                    for name, sha in json.loads((folder / MANIFEST).read_text())["files"].items():
+                        must(
+                            file_sha256(folder / name) == sha, f"{folder.name}/{name} is not what was written"
+                        )
+
+
+def made(workspace: Workspace) -> dict[str, Any]:
+    """What must be the same: names of versions, weights, answers."""
+    found: dict[str, Any] = {}
+    for stage in sorted(workspace.data.glob("*/latest")):
+        name = stage.parent.name
+        if name in _SAME_NAME or name.startswith("deid-"):
+            found[name] = stage.read_text().strip()
+    model = workspace.models / "model" / (workspace.models / "model" / "latest").read_text().strip()
+    found["model"] = model.name.split("-")[0]
+    found["weights"] = [file_sha256(path) for path in sorted(model.glob("*.safetensors"))]
+    report = workspace.reports / "evaluation"
+    scores = json.loads((report / (report / "latest").read_text().strip() / "report.json").read_text())
+    found["scores"] = {arm: said["tasks"] for arm, said in scores["arms"].items()}
+    return found
+
+
+def phrases(notes: Path) -> set[str]:
+    """Five words in a row, of every line of the notes that are plain text."""
+    found = set()
+    for path in notes.iterdir():
+        if path.suffix == ".txt":
+            words = re.findall(r"\S+", path.read_text(encoding="utf-8", errors="ignore"))
+            found |= {" ".join(words[n : n + 5]) for n in range(0, len(words) - 5, 5)}
+    return found
+
+
+def configured(folder: Path, notes: int) -> Path:
+    """The configuration of a small run on some notes of the bundled corpus, which are copied to `folder`/notes."""
+    (folder / "notes").mkdir()
+    for path in sorted((CORPUS / "documents").iterdir())[:notes]:
+        shutil.copy(path, folder / "notes" / path.name)
+    config = folder / "config.json"
+    config.write_text(
+        json.dumps(
+            {
+                "corpus": str(folder / "notes"),
+                "corpus_records": str(CORPUS / "records.jsonl"),
+                "curation": {"tasks": ["summary"]},
+                "evaluation": {
+                    "arms": ["base", "finetuned"],
+                    "max_cases": 4,
+                    "memorisation": {"examples": 0},
+                },
+                "release": {"required_approvals": 1},
+            }
+        )
+    )
+    return config
