@@ -50,10 +50,10 @@ class Story:
     def told(self, text: str) -> None:
         print(f"{time.monotonic() - self._began:7.1f} s  {text}", flush=True)
 
-    def stages(self) -> None:
+    def stages(self, wanted: list[str]) -> None:
         """`preceptor run`, over and over, with the disk full a stage later each time."""
-        for stage, mark in MARKS.items():
-            self._refused(stage, *self._runs_out(stage, mark))
+        for stage in wanted:
+            self._refused(stage, *self._runs_out(stage, MARKS[stage]))
         began = time.monotonic()
         self.home.must_do(*RUN)
         self.told(f"with room again, the same command came to its end, in {time.monotonic() - began:.0f} s")
@@ -138,6 +138,7 @@ def main() -> int:
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    options.add_argument("--stages", nargs="+", choices=MARKS, default=list(MARKS), help="only these")
     options.add_argument("--notes", type=int, default=60)
     options.add_argument("--megabytes", type=int, default=256, help="of the small disk")
     options.add_argument("--patience", type=float, default=300, metavar="SECONDS", help="for one command")
@@ -150,7 +151,7 @@ def main() -> int:
             story = Story(disk, home, undisturbed, folder / "notes")
             try:
                 beside = undisturbed.start(*RUN)
-                story.stages()
+                story.stages([stage for stage in MARKS if stage in given.stages])
                 code, said = undisturbed.ends(beside)
                 must(code == 0, f"undisturbed, it ended with {code}: {said[-1500:]}")
                 story.ends_the_same()

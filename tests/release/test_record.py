@@ -51,6 +51,24 @@ def test_an_untouched_record_verifies(record):
     assert [event.id for event in record.events()] == list(range(1, 8))
 
 
+def test_a_clock_that_jumps_leaves_the_order_and_the_chain_whole(record, monkeypatch):
+    """Ten years ahead, a day back, and right again: what was last is last, whatever its time says."""
+    from datetime import datetime, timedelta
+
+    for number, days in enumerate((3650, -1, 0)):
+
+        class Clock(datetime):
+            @classmethod
+            def now(cls, tz=None, days=days):
+                return datetime.now(tz) + timedelta(days=days)
+
+        monkeypatch.setattr(store_module, "datetime", Clock)
+        record.append("promoted", f"m/{number}", "sensor", {"digest": "d1"})
+    assert record.verify() == []
+    assert [event.subject for event in record.events()[-3:]] == ["m/0", "m/1", "m/2"]
+    assert record.events()[-3].at > record.events()[-1].at > record.events()[-2].at
+
+
 @pytest.mark.parametrize("column", ["at", "subject", "actor", "payload", "hash", "prev_hash"])
 @pytest.mark.parametrize("row", [5, 6])
 def test_one_changed_byte_is_found_and_its_row_named(record, column, row):

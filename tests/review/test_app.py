@@ -292,6 +292,35 @@ def test_a_session_ends_by_idleness_and_by_age(house):
     assert alive is None
 
 
+@pytest.mark.parametrize("jump", [-24 * 3600, 10 * 365 * 24 * 3600])
+def test_a_clock_that_jumps_ends_a_session_and_keeps_nobody_out(house, jump):
+    """Set back, a session would otherwise last a day longer, and a lock as well."""
+    import dataclasses
+
+    now = [1_700_000_000.0]
+    sessions = dataclasses.replace(house.sessions, clock=lambda: now[0])
+    token = sessions.begin("admin-1")
+    for _ in range(house.settings.review.failures):
+        sessions.failed("somebody")
+    now[0] += jump
+    assert sessions.name_of(token) is None
+    sessions.require_unlocked("somebody")
+    again = sessions.begin("admin-1")
+    now[0] -= jump
+    assert sessions.name_of(again) is None
+
+
+@pytest.mark.parametrize("jump", [-24 * 3600, 10 * 365 * 24 * 3600])
+def test_a_case_that_was_opened_under_a_wrong_clock_comes_to_others(house, monkeypatch, jump):
+    made = comparisons.make(house.database, "e", ("a", "b"), ["c1"], 0.0, "lead")
+    right = comparisons.time.time
+    monkeypatch.setattr(comparisons.time, "time", lambda: right() + jump)
+    assert comparisons.next_case(house.database, made, "r1") == "c1"
+    assert comparisons.next_case(house.database, made, "r2") is None
+    monkeypatch.setattr(comparisons.time, "time", right)
+    assert comparisons.next_case(house.database, made, "r2") == "c1"
+
+
 def test_the_report_that_names_the_models_stays_shut_to_reviewers_while_they_judge(house, signed_in):
     client, _ = signed_in("reviewer-1")
     evaluation = latest(house.workspace.reports, "evaluation").name
