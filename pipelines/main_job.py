@@ -161,7 +161,12 @@ def _failure(result: Any) -> str:
         if event.is_step_failure and event.step_failure_data.error:
             data = event.step_failure_data
             said = data.user_failure_data.description if data.user_failure_data else data.error.cls_name
-            return f"stage {event.step_key} failed: {said} What was done is kept; the same command goes on from there."
+            goes_on = (
+                ""
+                if "same command" in said
+                else " What was done is kept; the same command goes on from there."
+            )
+            return f"stage {event.step_key} failed: {said}{goes_on}"
     return "the run failed before its first stage; `preceptor ui` shows its events."
 
 

@@ -24,8 +24,8 @@ CHAIN_KEY = bytes(32)
 mounts = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
 
 
-def sqlite_full(folder: Path) -> sqlite3.Error:
-    with closing(sqlite3.connect(folder / "small.db")) as db:
+def sqlite_full() -> sqlite3.Error:
+    with closing(sqlite3.connect(":memory:")) as db:
         db.execute("PRAGMA max_page_count = 2")
         with pytest.raises(sqlite3.OperationalError) as caught:
             db.execute("CREATE TABLE t (x)")
@@ -49,8 +49,8 @@ def test_whoever_says_it_is_understood(tmp_path):
     said = [
         real.value,
         OSError(errno.EDQUOT, "quota"),
-        sqlite_full(tmp_path),
-        raised_from(sqlite_full(tmp_path), ValueError("some library's own")),
+        sqlite_full(),
+        raised_from(sqlite_full(), ValueError("some library's own")),
         RuntimeError(
             "[enforce fail at inline_container.cc:862] . PytorchStreamWriter failed writing file data/1"
         ),

@@ -92,7 +92,7 @@ class Story:
             seen = seen or mark in self.home.said() or bool(set(self.home.workspace.home.glob(mark)) - known)
             if seen:
                 self.disk.fill()
-            time.sleep(0.002)
+            time.sleep(0.01)
         code, said = self.home.ends(process)
         must(seen, f"{stage} had ended before the disk was full: {said[-1500:]}")
         return code, said

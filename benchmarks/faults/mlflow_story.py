@@ -167,7 +167,7 @@ class Story:
                 server.kill()
                 self.told(f"{stage}: kill -9 of MLflow's server")
                 return
-            time.sleep(0.002)
+            time.sleep(0.01)
         raise Wrong(f"{stage} had ended before the server was killed: {home.ends(process)[1][-1500:]}")
 
 
