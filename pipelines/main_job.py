@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     answer = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     warnings.filterwarnings("ignore")
-    _quieten()
+    quieten()
     from preceptor import disk
     from preceptor.errors import PreceptorError
     from preceptor.settings import Workspace, default_home, load_settings
@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _quieten() -> None:
+def quieten() -> None:
     """Libraries print progress bars and hints of their own; what a person needs to see, the stages say."""
     for name, value in {
         "TQDM_DISABLE": "1",

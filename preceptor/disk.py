@@ -14,12 +14,12 @@ from preceptor.errors import PreceptorError
 
 _LITTLE = 1 << 20  # bytes; with less than that, what SQLite calls an I/O error is taken for want of room
 
-# What those say whose error is no OSError: SQLite, also through SQLAlchemy and MLflow, torch and safetensors. All were seen.
+# What those say whose error is no OSError: SQLite, also through SQLAlchemy and MLflow; torch, safetensors and other native code.
 _SAID = (
     "No space left on device",
     "database or disk is full",
     "iostream error",
-    "unexpected pos",
+    "unexpected pos ",
     "PytorchStreamWriter failed",
     "os error 28",
 )

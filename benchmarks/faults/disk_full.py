@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.faults.small_disk import SmallDisk, small_disk
-from benchmarks.faults.small_homes import CORPUS, RUN, Home, Wrong, configured, made, must, phrases
+from benchmarks.faults.small_homes import CORPUS, Home, Wrong, configured, made, must, phrases, warm
 from preceptor.vault import open_vault
 
 RULE = "rule disk-full"
@@ -55,7 +55,7 @@ class Story:
         for stage in wanted:
             self._refused(stage, *self._runs_out(stage, MARKS[stage]))
         began = time.monotonic()
-        self.home.must_do(*RUN)
+        self.home.run()
         self.told(f"with room again, the same command came to its end, in {time.monotonic() - began:.0f} s")
 
     def decisions(self) -> None:
@@ -86,9 +86,9 @@ class Story:
 
     def _runs_out(self, stage: str, mark: str) -> tuple[int, str]:
         """Call the command, and take all room from the moment at which the mark is there until the command has ended."""
-        process = self.home.start(*RUN)
+        process = self.home.start()
         known, seen = set(self.home.workspace.home.glob(mark)), False
-        while process.poll() is None:
+        while process.is_alive():
             seen = seen or mark in self.home.said() or bool(set(self.home.workspace.home.glob(mark)) - known)
             if seen:
                 self.disk.fill()
@@ -144,13 +144,14 @@ def main() -> int:
     options.add_argument("--patience", type=float, default=300, metavar="SECONDS", help="for one command")
     given = options.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the disk goes with it
+    warm()
     with tempfile.TemporaryDirectory(prefix="preceptor-disk-") as name:
         folder = Path(name)
         with small_disk(folder / "disk", given.megabytes) as disk:
             home, undisturbed = prepared(folder, disk.at, given.notes, given.patience)
             story = Story(disk, home, undisturbed, folder / "notes")
             try:
-                beside = undisturbed.start(*RUN)
+                beside = undisturbed.start()
                 story.stages([stage for stage in MARKS if stage in given.stages])
                 code, said = undisturbed.ends(beside)
                 must(code == 0, f"undisturbed, it ended with {code}: {said[-1500:]}")

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from benchmarks.faults.processes import answers, free_port, spawn, stop_all, to_group
 from benchmarks.faults.services import wait_for
-from benchmarks.faults.small_homes import RUN, Home, Wrong, configured, made, must
+from benchmarks.faults.small_homes import Home, Process, Wrong, configured, made, must, warm
 from preceptor.release.registry import Tracking, list_versions
 
 RULE = "rule mlflow-away"
@@ -70,7 +70,7 @@ class Server:
 
     def stop(self) -> None:
         if self._process is not None:
-            stop_all([self._process])
+            stop_all([self._process], 10)
 
 
 class Story:
@@ -87,7 +87,7 @@ class Story:
 
     def play(self) -> None:
         begun = Home(self._folder / "begun", self._config, self._patience)
-        begun.must_do("run", "--profile", "smoke", "--until", "synthetic_examples", "--json")
+        begun.run("--until", "synthetic_examples")
         self.told("a home is made as far as synthesis, without MLflow")
         found = {}
         for name, chapter in (
@@ -122,18 +122,18 @@ class Story:
 
     def _undisturbed(self, home: Home, server: Server) -> None:
         began = time.monotonic()
-        home.must_do(*RUN)
+        home.run()
         self.told(f"undisturbed, the rest takes {time.monotonic() - began:.0f} s")
 
     def _back(self, home: Home, server: Server) -> None:
         began = time.monotonic()
-        process = home.start(*RUN)
+        process = home.start()
         for stage, mark in MARKS.items():
             self._killed_at(home, server, process, stage, mark)
             time.sleep(AWAY)
             must(
-                process.poll() is None,
-                f"{stage}: it gave up: {home.ends(process)[1][-800:]}" if process.poll() else "",
+                process.is_alive(),
+                f"{stage}: it gave up: {home.ends(process)[1][-800:]}" if not process.is_alive() else "",
             )
             server.start()
             self.told(f"{stage}: the server is back after {AWAY:.0f} s")
@@ -143,7 +143,7 @@ class Story:
 
     def _stays_away(self, home: Home, server: Server) -> None:
         for stage, mark in MARKS.items():
-            process = home.start(*RUN)
+            process = home.start()
             self._killed_at(home, server, process, stage, mark)
             began = time.monotonic()
             code, said = home.ends(process)
@@ -153,16 +153,14 @@ class Story:
             self.told(f"{stage}: gave up after {time.monotonic() - began:.0f} s and says: {last.strip()}")
             server.start()
         began = time.monotonic()
-        said = home.must_do(*RUN)
+        said = home.run()
         self.told(
             f"with the server there, the same command came to its end, in {time.monotonic() - began:.0f} s"
         )
 
-    def _killed_at(
-        self, home: Home, server: Server, process: subprocess.Popen[bytes], stage: str, mark: str
-    ) -> None:
+    def _killed_at(self, home: Home, server: Server, process: Process, stage: str, mark: str) -> None:
         known = set(home.workspace.home.glob(mark))
-        while process.poll() is None:
+        while process.is_alive():
             if set(home.workspace.home.glob(mark)) - known:
                 server.kill()
                 self.told(f"{stage}: kill -9 of MLflow's server")
@@ -182,6 +180,7 @@ def main() -> int:
     )
     given = options.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the servers end with it
+    warm()
     with tempfile.TemporaryDirectory(prefix="preceptor-mlflow-") as folder:
         story = Story(Path(folder), given.notes, given.patience, given.retries)
         try:

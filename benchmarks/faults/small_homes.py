@@ -4,6 +4,7 @@ be the same in the end."""
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import re
 import shutil
@@ -11,11 +12,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
+from multiprocessing.context import ForkProcess as Process
 from pathlib import Path
 from typing import Any
 
-from benchmarks.faults.processes import ROOT, to_group
+from benchmarks.faults.processes import ROOT
 from preceptor.release.store import open_store
 from preceptor.settings import Workspace
 from preceptor.vault import open_vault
@@ -27,7 +29,33 @@ _PROGRAM = [sys.executable, "-c", "from preceptor.cli import main; main()"]
 # Data sets must have the same name with and without a fault. Versions of a model and of its evaluation hold how long it took:
 # of them the first part of the name, the weights and the scores are compared.
 _SAME_NAME = ("curated", "synthetic", "sufficiency")
-RUN = ("run", "--profile", "smoke", "--json")
+_FORK = multiprocessing.get_context("fork")
+
+
+def warm() -> None:
+    """Import what the main job needs, once for all processes that are started from here: it is most of a small run."""
+    import great_expectations  # noqa: F401
+    import mlflow  # noqa: F401
+    import torch  # noqa: F401
+    import transformers  # noqa: F401
+
+    from pipelines import definitions, main_job
+
+    main_job.quieten()
+    assert definitions.defs
+
+
+def _main_job(options: tuple[str, ...], environment: dict[str, str], output: Path) -> None:
+    from pipelines.main_job import main
+
+    os.setsid()  # so that the training process ends with it
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with output.open("wb") as stream:
+        for number in (1, 2):
+            os.dup2(stream.fileno(), number)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.exit(main(["--json", *options]))
 
 
 class Wrong(AssertionError):
@@ -46,7 +74,7 @@ class Home:
         self, home: Path, config: Path, patience: float, more: Mapping[str, str] | None = None
     ) -> None:
         """`patience`: seconds for one command; `more`: variables of its environment."""
-        self._output = config
+        self._output = config.with_name(f"{home.name}.out")
         self.workspace, self._config, self._patience, self._more = (
             Workspace(home),
             config,
@@ -54,42 +82,51 @@ class Home:
             dict(more or {}),
         )
 
-    def start(self, *arguments: str, given: str = "") -> subprocess.Popen[bytes]:
-        """Start the program; `given` is its standard input."""
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(("PRECEPTOR_", "DAGSTER_"))}
-        options = ["--home", str(self.workspace.home), "--config", str(self._config)]
-        self._output = self._config.with_name(f"{self.workspace.home.name}.out")
-        with self._output.open("wb") as output:
-            process = subprocess.Popen(
-                [*_PROGRAM, *options, *arguments],
-                env=environment | {"PRECEPTOR_PROFILE": "smoke"} | self._more,
-                cwd=ROOT,
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        assert process.stdin is not None
-        process.stdin.write(given.encode())
-        process.stdin.close()
+    def start(self, *options: str) -> Process:
+        """Start what `preceptor run` starts: the main job, in a process of its own that has its libraries already."""
+        process = _FORK.Process(target=_main_job, args=(options, self._environment(), self._output))
+        process.start()
         return process
 
     def said(self) -> str:
-        """All that the program has printed since it was started last."""
-        return self._output.read_text(encoding="utf-8", errors="replace")
+        """All that was printed since the last start."""
+        return self._output.read_text(encoding="utf-8", errors="replace") if self._output.exists() else ""
 
-    def ends(self, process: subprocess.Popen[bytes]) -> tuple[int, str]:
+    def ends(self, process: Process) -> tuple[int, str]:
         """Exit code and all that it printed; it does not outlive this call."""
-        try:
-            code = process.wait(self._patience)
-        except subprocess.TimeoutExpired:
-            raise Wrong(f"it did not end in {self._patience:.0f} s") from None
-        finally:
-            to_group(process, signal.SIGKILL)
+        process.join(self._patience)
+        code = process.exitcode
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        must(code is not None, f"it did not end in {self._patience:.0f} s")
         return code, self.said()
 
+    def run(self, *options: str) -> str:
+        """The main job to its end; what it printed."""
+        code, said = self.ends(self.start(*options))
+        must(code == 0, f"`preceptor run` ended with {code}: {said.strip()[-1500:]}")
+        return said
+
     def call(self, *arguments: str, given: str = "") -> tuple[int, str]:
-        return self.ends(self.start(*arguments, given=given))
+        """The program, from the beginning: exit code and all that it printed; `given` is its standard input."""
+        options = ["--home", str(self.workspace.home), "--config", str(self._config)]
+        done = subprocess.run(
+            [*_PROGRAM, *options, *arguments],
+            env=self._environment(),
+            cwd=ROOT,
+            input=given,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=self._patience,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout
+
+    def _environment(self) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("PRECEPTOR_", "DAGSTER_"))}
+        given = {"HOME": self.workspace.home, "CONFIG": self._config, "PROFILE": "smoke"}
+        return kept | {f"PRECEPTOR_{name}": str(value) for name, value in given.items()} | self._more
 
     def must_do(self, *arguments: str, given: str = "") -> str:
         code, said = self.call(*arguments, given=given)

@@ -55,10 +55,9 @@ class Sessions:
             if row is None:
                 return None
             name, begun, seen = row
+            # Seen in the future is too long ago as well: a clock that was set back would make a session longer.
             if (
-                abs(now - seen)
-                > 60
-                * self.settings.idle_minutes  # the future too: a clock that went back would make it longer
+                abs(now - seen) > 60 * self.settings.idle_minutes
                 or now - begun > 3600 * self.settings.session_hours
             ):
                 db.execute("DELETE FROM sessions WHERE token_hash = ?", (_hash(token),))
