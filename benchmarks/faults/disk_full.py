@@ -3,29 +3,24 @@
 A home on a disk of its own in memory (root is needed to mount it; nothing else is written to but a temporary folder), some notes of
 the bundled corpus, profile `smoke`. In each stage, as soon as it has begun to write, what is left of the disk is taken; then
 the command must end with exit code 1 and say which disk it is, without a word of a note. Room is given back, and the same command
-is called again, until the next stage. Then the same for decisions: approval, promotion, a rotation of keys, an erasure. Beside it
-the same home, undisturbed, on the machine's disk: in the end both must hold the same versions, and all records verify. Prints a
+is called again, until the next stage. Beside it the same home, undisturbed, on the machine's disk: in the end both must hold the same versions, and all records verify. Prints a
 line a step; exit code 1 if anything went otherwise. --notes N (default 60) and --patience S (300, for a command) bound it.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import signal
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 from benchmarks.faults.small_disk import SmallDisk, small_disk
-from benchmarks.faults.small_homes import CORPUS, Home, Wrong, configured, made, must, phrases, warm
+from benchmarks.faults.small_homes import Home, Wrong, configured, end_all, made, must, named, phrases, warm
 from preceptor.vault import open_vault
 
-RULE = "rule disk-full"
-PASSWORD = "only for this story"
 # The line that says that a stage begins, or what it has begun to write when it is well inside.
 MARKS = {
     "intake": "[1/10]",
@@ -45,7 +40,6 @@ class Story:
         self.disk, self.home, self.undisturbed = disk, home, undisturbed
         self._began = time.monotonic()
         self._words = phrases(notes)
-        self.rows: list[dict[str, Any]] = []
 
     def told(self, text: str) -> None:
         print(f"{time.monotonic() - self._began:7.1f} s  {text}", flush=True)
@@ -57,25 +51,6 @@ class Story:
         began = time.monotonic()
         self.home.run()
         self.told(f"with room again, the same command came to its end, in {time.monotonic() - began:.0f} s")
-
-    def decisions(self) -> None:
-        """What people decide, with no room at all."""
-        for who in ("ana", "ben"):
-            self.home.must_do(
-                "users", "add", who, "--role", "approver", "--password-stdin", given=PASSWORD + "\n"
-            )
-        ref = json.loads(self.home.must_do("release", "list", "--json"))[-1]["ref"]
-        signs = ("release", "approve", ref, "--as", "ana", "--password-stdin", "--reason", "read the report")
-        for what, arguments, given in (
-            ("approval", signs, PASSWORD + "\n"),
-            ("promotion", ("release", "promote", ref), ""),
-            ("rotation of the vault's keys", ("vault", "rotate"), ""),
-            ("erasure", ("forget", "--patient", self._somebody()), ""),
-        ):
-            self.disk.fill()
-            self._refused(what, *self.home.call(*arguments, given=given))
-            self.home.must_do(*arguments, given=given)
-            self.told(f"{what}: with room again, done")
 
     def ends_the_same(self) -> None:
         """As without a full disk: names of versions, weights, answers; and everything verifies."""
@@ -97,32 +72,14 @@ class Story:
         must(seen, f"{stage} had ended before the disk was full: {said[-1500:]}")
         return code, said
 
-    def _refused(self, what: str, code: int, said: str) -> None:
+    def _refused(self, stage: str, code: int, said: str) -> None:
         """It said what is wrong and nothing else; then there is room again, and nothing is half."""
-        free = self.disk.free
         self.disk.empty()
-        last = next((line for line in reversed(said.splitlines()) if line.strip()), "")
-        quoted = sorted(phrase for phrase in self._words if phrase in said)
-        must(not quoted, f"{what}: it quotes {len(quoted)} phrases of notes")
-        must("Traceback" not in said, f"{what}: a traceback: {said[-1500:]}")
-        must(code == 1, f"{what}: exit code {code}: {said[-1500:]}")
-        must(
-            RULE in said and str(self.home.workspace.home) in said,
-            f"{what}: it does not name the disk: {last}",
-        )
+        quoted = [phrase for phrase in self._words if phrase in said]
+        must(not quoted, f"{stage}: it quotes {len(quoted)} phrases of notes")
+        line = named(stage, code, said, self.home.workspace.home)
         self.home.verify()
-        self.rows.append({"what": what, "exit": code, "said": last, "free when it ended": free})
-        self.told(f"{what}: {last.strip()}")
-
-    def _somebody(self) -> str:
-        rows = [
-            json.loads(line) for line in (CORPUS / "records.jsonl").read_text(encoding="utf-8").splitlines()
-        ]
-        files = {path.name for path in self._notes()}
-        return next(r["patient_id"] for r in rows if r["kind"] == "document" and r["file"] in files)
-
-    def _notes(self) -> list[Path]:
-        return sorted((self.undisturbed.workspace.home.parent / "notes").iterdir())
+        self.told(f"{stage}: {line}")
 
 
 def prepared(folder: Path, at: Path, notes: int, patience: float) -> tuple[Home, Home]:
@@ -156,13 +113,13 @@ def main() -> int:
                 code, said = undisturbed.ends(beside)
                 must(code == 0, f"undisturbed, it ended with {code}: {said[-1500:]}")
                 story.ends_the_same()
-                story.decisions()
-                for record in ("vault", "release"):
-                    home.must_do(record, "verify")
+                home.verify()
                 story.told("vault, record of releases and every version verify")
             except Wrong as wrong:
                 print(f"It went otherwise: {wrong}", file=sys.stderr)
                 return 1
+            finally:
+                end_all()
     return 0
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from benchmarks.faults.processes import answers, free_port, spawn, stop_all, to_group
 from benchmarks.faults.services import wait_for
-from benchmarks.faults.small_homes import Home, Process, Wrong, configured, made, must, warm
+from benchmarks.faults.small_homes import Home, Process, Wrong, configured, end_all, made, must, warm
 from preceptor.release.registry import Tracking, list_versions
 
 RULE = "rule mlflow-away"
@@ -189,6 +189,7 @@ def main() -> int:
             print(f"It went otherwise: {error}", file=sys.stderr)
             return 1
         finally:
+            end_all()
             for server in story.servers:
                 server.stop()
     return 0

@@ -9,9 +9,8 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from multiprocessing.context import ForkProcess as Process
 from pathlib import Path
@@ -25,11 +24,9 @@ from preceptor.vault.verification import verify
 from preceptor.versions import MANIFEST, file_sha256
 
 CORPUS = ROOT / "examples" / "corpus"
-_PROGRAM = [sys.executable, "-c", "from preceptor.cli import main; main()"]
 # Data sets must have the same name with and without a fault. Versions of a model and of its evaluation hold how long it took:
 # of them the first part of the name, the weights and the scores are compared.
 _SAME_NAME = ("curated", "synthetic", "sufficiency")
-_FORK = multiprocessing.get_context("fork")
 
 
 def warm() -> None:
@@ -45,17 +42,56 @@ def warm() -> None:
     assert definitions.defs
 
 
-def _main_job(options: tuple[str, ...], environment: dict[str, str], output: Path) -> None:
-    from pipelines.main_job import main
+def forked(call: Callable[[], object], environment: Mapping[str, str], output: Path) -> Process:
+    """Start a process that has the libraries of this one, and of its surroundings only what is given. It is the first of a
+    session, so that what it starts can be ended with it; what is printed goes to `output`."""
 
-    os.setsid()  # so that the training process ends with it
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    with output.open("wb") as stream:
-        for number in (1, 2):
-            os.dup2(stream.fileno(), number)
-    os.environ.clear()
-    os.environ.update(environment)
-    sys.exit(main(["--json", *options]))
+    def begin() -> None:
+        os.setsid()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        with output.open("wb") as stream:
+            for number in (1, 2):
+                os.dup2(stream.fileno(), number)
+        os.environ.clear()
+        os.environ.update(environment)
+        sys.exit(call())  # type: ignore[arg-type]
+
+    process = multiprocessing.get_context("fork").Process(target=begin)
+    process.start()
+    return process
+
+
+def ended(process: Process, output: Path, patience: float) -> tuple[int, str]:
+    """Wait for it: exit code and all that it printed; it does not outlive this call."""
+    process.join(patience)
+    code = process.exitcode
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid or 0, signal.SIGKILL)
+    if code is None:
+        raise Wrong(f"it did not end in {patience:.0f} s")
+    return code, output.read_text(encoding="utf-8", errors="replace")
+
+
+def end_all() -> None:
+    """End what was started and is still there, as after an interrupt."""
+    for process in multiprocessing.active_children():
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid or 0, signal.SIGKILL)
+
+
+def surroundings(**given: object) -> dict[str, str]:
+    """The environment of this process with the settings of Preceptor that are given, and no other of them."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PRECEPTOR_", "DAGSTER_"))}
+    return kept | {name: str(value) for name, value in given.items()}
+
+
+def named(what: str, code: int, said: str, home: Path) -> str:
+    """The line that names the full disk. Raises `Wrong` for another exit code, a traceback, or an error without the disk."""
+    must("Traceback" not in said, f"{what}: a traceback: {said[-1500:]}")
+    must(code == 1, f"{what}: exit code {code}: {said[-1500:]}")
+    lines = [line.strip() for line in said.splitlines() if "rule disk-full" in line and str(home) in line]
+    must(lines, f"{what}: it does not name the disk: {said[-1500:]}")
+    return lines[-1]
 
 
 class Wrong(AssertionError):
@@ -84,9 +120,13 @@ class Home:
 
     def start(self, *options: str) -> Process:
         """Start what `preceptor run` starts: the main job, in a process of its own that has its libraries already."""
-        process = _FORK.Process(target=_main_job, args=(options, self._environment(), self._output))
-        process.start()
-        return process
+        from pipelines.main_job import main
+
+        given = {"HOME": self.workspace.home, "CONFIG": self._config, "PROFILE": "smoke"}
+        environment = surroundings(
+            **{f"PRECEPTOR_{name}": value for name, value in given.items()}, **self._more
+        )
+        return forked(lambda: main(["--json", *options]), environment, self._output)
 
     def said(self) -> str:
         """All that was printed since the last start."""
@@ -94,43 +134,12 @@ class Home:
 
     def ends(self, process: Process) -> tuple[int, str]:
         """Exit code and all that it printed; it does not outlive this call."""
-        process.join(self._patience)
-        code = process.exitcode
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        must(code is not None, f"it did not end in {self._patience:.0f} s")
-        return code, self.said()
+        return ended(process, self._output, self._patience)
 
     def run(self, *options: str) -> str:
         """The main job to its end; what it printed."""
         code, said = self.ends(self.start(*options))
         must(code == 0, f"`preceptor run` ended with {code}: {said.strip()[-1500:]}")
-        return said
-
-    def call(self, *arguments: str, given: str = "") -> tuple[int, str]:
-        """The program, from the beginning: exit code and all that it printed; `given` is its standard input."""
-        options = ["--home", str(self.workspace.home), "--config", str(self._config)]
-        done = subprocess.run(
-            [*_PROGRAM, *options, *arguments],
-            env=self._environment(),
-            cwd=ROOT,
-            input=given,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=self._patience,
-            text=True,
-            check=False,
-        )
-        return done.returncode, done.stdout
-
-    def _environment(self) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("PRECEPTOR_", "DAGSTER_"))}
-        given = {"HOME": self.workspace.home, "CONFIG": self._config, "PROFILE": "smoke"}
-        return kept | {f"PRECEPTOR_{name}": str(value) for name, value in given.items()} | self._more
-
-    def must_do(self, *arguments: str, given: str = "") -> str:
-        code, said = self.call(*arguments, given=given)
-        must(code == 0, f"`preceptor {arguments[0]} …` ended with {code}: {said.strip()[-1500:]}")
         return said
 
     def verify(self) -> None:
