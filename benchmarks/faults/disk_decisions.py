@@ -9,7 +9,6 @@ same command must do it. Prints a line a step; exit code 1 if anything went othe
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 import tempfile
@@ -73,7 +72,7 @@ class Story:
         passwords.write_text(PASSWORD + "\n")
 
         def call() -> None:
-            os.dup2(os.open(passwords, os.O_RDONLY), 0)
+            sys.stdin = passwords.open()  # multiprocessing has put nothing there
             program([*options, *arguments])
 
         return ended(forked(call, surroundings(), output), output, self._patience)

@@ -199,7 +199,6 @@ def configured(folder: Path, notes: int) -> Path:
             {
                 "corpus": str(folder / "notes"),
                 "corpus_records": str(CORPUS / "records.jsonl"),
-                "curation": {"tasks": ["summary"]},
                 "evaluation": {
                     "arms": ["base", "finetuned"],
                     "max_cases": 4,

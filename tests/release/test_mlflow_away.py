@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -27,7 +28,7 @@ def killed_when_files_are_there(server: Server, tracking: Tracking, after: float
     seconds it is back."""
 
     def kill() -> None:
-        folder = registry.Path(tracking.artifacts.removeprefix("file://"))
+        folder = Path(tracking.artifacts.removeprefix("file://"))
         while not list(folder.glob("*/*/artifacts/model-*")):
             time.sleep(0.005)
         server.kill()

@@ -108,8 +108,9 @@ def test_how_often_the_monitor_runs_changes_nothing(tmp_path, drop):
 
 
 def test_a_clock_that_was_ten_years_ahead_does_not_stop_the_watch(tmp_path, drop):
-    """Two quiet weeks, a look with a clock that is wrong, and then the drop: it must be raised as if nothing had been."""
+    """Two quiet weeks, a look with a clock that is wrong, one when it is right again, and then the drop: it must be raised."""
     run(tmp_path, drop[:14], until=drop[13].date + timedelta(days=3650))
+    run(tmp_path, drop[:15])
     found = [row for row in run(tmp_path, drop[:28]) if row[2] == "kept"]
     assert [kind for kind, *_ in found] == [RAISED]
 
