@@ -14,9 +14,10 @@ from preceptor import disk
 from preceptor.errors import PreceptorError
 
 _NO_SERVER = (502, 503, 504)  # what a proxy says of a server that is away
-# MLflow has no class and no code of its own for a server that is away; `rest_utils` says only this.
+# MLflow has no class and no code of its own for a server that is away; `rest_utils` says only this. One that answers 500 again and
+# again, as with a full disk of its own, is there.
 _UNANSWERED = re.compile(
-    rf"API request to (\S+ failed with (timeout )?exception|endpoint \S+ failed with error code ({'|'.join(map(str, _NO_SERVER))}))"
+    rf"API request to (\S+ failed with (timeout )?exception(?!.*too many 500)|endpoint \S+ failed with error code ({'|'.join(map(str, _NO_SERVER))}))"
 )
 
 
