@@ -9,6 +9,7 @@ import stat
 import pytest
 
 from preceptor.errors import UsageError
+from preceptor.release import store as store_module
 from preceptor.release import users
 from preceptor.release.chain import SIGNED_KINDS, RecordBroken
 from preceptor.release.store import Store
