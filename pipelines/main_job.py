@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import sys
+import threading
 import time
 import warnings
 from contextlib import AbstractContextManager
@@ -30,6 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     os.dup2(2, 1)
     warnings.filterwarnings("ignore")
     quieten()
+    threading.excepthook = _in_a_thread
     from preceptor import disk
     from preceptor.errors import PreceptorError
     from preceptor.settings import Workspace, default_home, load_settings
@@ -55,6 +57,16 @@ def main(arguments: list[str] | None = None) -> int:
     result["seconds"] = round(time.monotonic() - started, 1)
     print(json.dumps(result, indent=2) if options.json else _said(result), file=answer, flush=True)
     return 0
+
+
+def _in_a_thread(ended: threading.ExceptHookArgs) -> None:
+    """Say that a thread ended, such as Dagster's that reads what training says when the disk is full: without its traceback, which
+    may quote a note."""
+    from assets._shared import shown
+    from preceptor.settings import default_home
+
+    if ended.exc_value is not None:
+        print(f"A thread ended: {shown(ended.exc_value, default_home())}", file=sys.stderr)
 
 
 def quieten() -> None:
