@@ -5,12 +5,16 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import dagster as dg
 
+from preceptor import disk
 from preceptor.errors import PreceptorError
 from preceptor.progress import Progress, reporter
+from preceptor.settings import default_home
+from resources import WorkspaceResource
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,11 +39,11 @@ def quiet(function: Callable[P, R]) -> Callable[P, R]:
         except PreceptorError as error:
             said = str(error)
         except Exception as error:
-            frame = error.__traceback__
-            while frame and frame.tb_next:
-                frame = frame.tb_next
-            place = f"{frame.tb_frame.f_code.co_name}, line {frame.tb_lineno}" if frame else "unknown place"
-            said = f"unexpected {type(error).__name__} in {place}"
+            workspace = kwargs.get("workspace")
+            said = shown(
+                error,
+                workspace.workspace().home if isinstance(workspace, WorkspaceResource) else default_home(),
+            )
         raise dg.Failure(description=said, allow_retries=False)
 
     return wrapped
@@ -66,6 +70,17 @@ def kept(*roots: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         return wrapped
 
     return around
+
+
+def shown(error: BaseException, home: Path) -> str:
+    """What may be said of an error that nobody foresaw in a stage: that the disk of the home is full, or its kind and place."""
+    if disk.is_full(error, home):
+        return str(disk.full(home))
+    frame = error.__traceback__
+    while frame and frame.tb_next:
+        frame = frame.tb_next
+    place = f"{frame.tb_frame.f_code.co_name}, line {frame.tb_lineno}" if frame else "unknown place"
+    return f"unexpected {type(error).__name__} in {place}"
 
 
 def teller(context: dg.AssetExecutionContext | None) -> Callable[[str], None]:

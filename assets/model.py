@@ -24,6 +24,7 @@ def fine_tuned_model(
 ) -> dg.MaterializeResult:
     """The base model fine-tuned on curated and synthetic examples. Killed, it goes on from its last whole
     checkpoint; loss and speed are in MLflow while it runs."""
+    from preceptor.errors import PreceptorError
     from preceptor.release.registry import experiment
     from preceptor.training.curve import loss_curve
     from preceptor.training.stage import prepare
@@ -33,7 +34,10 @@ def fine_tuned_model(
         workspace.workspace(), workspace.settings(), tracking.uri, lambda: experiment(tracking, "training")
     )
     if prepared.finished is None:
-        pipes.run(command=prepared.command, env=prepared.environment, context=context)
+        try:
+            pipes.run(command=prepared.command, env=prepared.environment, context=context)
+        except Exception as error:  # Dagster's has no public name, and knows the exit code only
+            raise PreceptorError(prepared.why_stopped()) from error
     version = prepared.collect()
     facts = version.facts
     return dg.MaterializeResult(

@@ -1,4 +1,5 @@
-"""100 reviewers at once in the review app on the loopback: `python benchmarks/review_load.py [--reviewers N --each N --pause S]`.
+"""Reviewers at once, 100 or as many as are given, in the review app on the loopback: `python benchmarks/review_load.py
+[--reviewers N --each N --pause S]`.
 
 A server process of its own in a home for the occasion; sessions are made beforehand, since a sign-in is slow by design. Each
 reviewer takes the next case, reads it for `--pause` seconds on average (exponentially distributed; 0: not at all, so that the
@@ -79,12 +80,12 @@ def prepared(home: Path, reviewers: int, each: int) -> tuple[list[str], str, str
 
 
 async def work(
-    base: str, token: str, cookie: str, name: str, each: int, pause: float, took: dict, errors: list
+    base: str, token: str, cookie: str, name: str, given: argparse.Namespace, took: dict, errors: list
 ) -> None:
     # The server closes what is idle for five seconds; the client must do so first, or a request may go into a closing connection.
     limits = httpx.Limits(keepalive_expiry=2)
     async with httpx.AsyncClient(
-        base_url=base, cookies={cookie: token}, timeout=120, limits=limits
+        base_url=base, cookies={cookie: token}, timeout=given.patience, limits=limits
     ) as client:
 
         async def timed(step: str, *arguments, **more) -> httpx.Response:
@@ -95,23 +96,23 @@ async def work(
                 errors.append((step, answer.status_code))
             return answer
 
-        for _ in range(each):
+        for _ in range(given.each):
             place = (await timed("next", "GET", f"/comparisons/{name}/next")).headers["location"]
             page = await timed("case", "GET", place)
             form = {
                 "form_token": re.search(r'name="form_token" value="(\w+)"', page.text)[1],
                 "preference": "left",
             }
-            await asyncio.sleep(random.expovariate(1 / pause) if pause else 0)
+            await asyncio.sleep(random.expovariate(1 / given.pause) if given.pause else 0)
             form |= {f"{side}-{c}": "3" for side in ("left", "right") for c in comparisons.CRITERIA}
             await timed("judge", "POST", place, data=form)
 
 
-async def run(base: str, tokens: list[str], cookie: str, name: str, each: int, pause: float) -> dict:
+async def run(base: str, tokens: list[str], cookie: str, name: str, given: argparse.Namespace) -> dict:
     took: dict[str, list[float]] = defaultdict(list)
     errors: list = []
     started = time.perf_counter()
-    await asyncio.gather(*(work(base, t, cookie, name, each, pause, took, errors) for t in tokens))
+    await asyncio.gather(*(work(base, t, cookie, name, given, took, errors) for t in tokens))
     steps = {
         step: {"p50": round(statistics.median(ms)), "p95": round(sorted(ms)[int(0.95 * len(ms))])}
         for step, ms in took.items()
@@ -131,6 +132,9 @@ def main() -> None:
     options.add_argument("--reviewers", type=int, default=100)
     options.add_argument("--each", type=int, default=2)
     options.add_argument("--pause", type=float, default=0.0, metavar="SECONDS")
+    options.add_argument(
+        "--patience", type=float, default=120.0, metavar="SECONDS", help="for one answer; then it is an error"
+    )
     given = options.parse_args()
     with tempfile.TemporaryDirectory() as folder, socket.socket() as free:
         tokens, cookie, name = prepared(Path(folder), given.reviewers, given.each)
@@ -150,7 +154,7 @@ def main() -> None:
                 except httpx.TransportError:
                     time.sleep(0.5)
             before = cpu_seconds(server.pid)
-            found = asyncio.run(run(base, tokens, cookie, name, given.each, given.pause))
+            found = asyncio.run(run(base, tokens, cookie, name, given))
             found["server_cpu_seconds"] = cpu_seconds(server.pid) - before
         finally:
             server.terminate()

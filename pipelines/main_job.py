@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import sys
+import threading
 import time
 import warnings
 from contextlib import AbstractContextManager
@@ -31,7 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
     answer = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     warnings.filterwarnings("ignore")
-    _quieten()
+    quieten()
+    threading.excepthook = _in_a_thread
+    from preceptor import disk
     from preceptor.errors import PreceptorError
     from preceptor.settings import Workspace, default_home, load_settings
 
@@ -48,6 +51,13 @@ def main(arguments: list[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return 130  # `preceptor run` was interrupted, too, and says so
+    except Exception as error:
+        # Dagster's own records, which it cannot do without, lie on the same disk.
+        home = default_home()
+        if not disk.is_full(error, home):
+            raise
+        print(f"Error: {disk.full(home)}", file=sys.stderr)
+        return 1
     result["seconds"] = round(time.monotonic() - started, 1)
     print(
         json.dumps(result, indent=2) if options.json else _said(result, options.program),
@@ -57,7 +67,17 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _quieten() -> None:
+def _in_a_thread(ended: threading.ExceptHookArgs) -> None:
+    """Say that a thread ended, such as Dagster's that reads what training says when the disk is full: without its traceback, which
+    may quote a note."""
+    from assets._shared import shown
+    from preceptor.settings import default_home
+
+    if ended.exc_value is not None:
+        print(f"A thread ended: {shown(ended.exc_value, default_home())}", file=sys.stderr)
+
+
+def quieten() -> None:
     """Libraries print progress bars and hints of their own; what a person needs to see, the stages say."""
     for name, value in {
         "TQDM_DISABLE": "1",
@@ -166,7 +186,12 @@ def _failure(result: Any) -> str:
         if event.is_step_failure and event.step_failure_data.error:
             data = event.step_failure_data
             said = data.user_failure_data.description if data.user_failure_data else data.error.cls_name
-            return f"stage {event.step_key} failed: {said} What was done is kept; the same command goes on from there."
+            goes_on = (
+                ""
+                if "same command" in said
+                else " What was done is kept; the same command goes on from there."
+            )
+            return f"stage {event.step_key} failed: {said}{goes_on}"
     return "the run failed before its first stage; `preceptor ui` shows its events."
 
 

@@ -45,8 +45,12 @@ def sync_folder(folder: Path) -> None:
 def _write_beside(path: Path, data: str) -> Path:
     beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except BaseException:  # it may hold a secret, and room that a full disk needs
+        beside.unlink()
+        raise
     return beside

@@ -56,14 +56,19 @@ def checkout_commit() -> str | None:
 
 
 def write_atomic(path: Path, data: str | bytes) -> None:
-    """Replace a file whole: written beside it, flushed to disk, renamed. A kill leaves the old or the new."""
+    """Replace a file whole: written beside it, flushed to disk, renamed. A kill leaves the old or the new; what cannot be
+    written, as on a full disk, leaves the old and nothing beside it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-    with beside.open("wb") as stream:
-        stream.write(data.encode() if isinstance(data, str) else data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    beside.replace(path)
+    try:
+        with beside.open("wb") as stream:
+            stream.write(data.encode() if isinstance(data, str) else data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
 
 
 def make_version(

@@ -44,7 +44,8 @@ def is_gone(workspace: Workspace, run_id: str) -> bool:
     """
     path = _file(workspace, run_id)
     try:
-        settled = time.time() - path.stat().st_mtime >= _SETTLED
+        # A time ahead of the clock is of one that was set back since, by however much.
+        settled = not 0 <= time.time() - path.stat().st_mtime < _SETTLED
         return settled and path.read_text(encoding="utf-8") == _host() and not held(path)
     except FileNotFoundError:
         return False

@@ -64,6 +64,21 @@ class _LazyGroup(click.Group):
             if name.startswith(incomplete)
         ]
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; a full disk, wherever it was met, is told with the folder that it is about."""
+        try:
+            return super().invoke(ctx)
+        except (PreceptorError, click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            from preceptor import disk
+            from preceptor.cli._common import workspace
+
+            home = workspace().home
+            if not disk.is_full(error, home):
+                raise
+            raise disk.full(home) from error
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, said) for name, (_, _, said) in COMMANDS.items()])

@@ -16,11 +16,8 @@ _REMEDIES = {
     errno.EACCES: _DENIED,
     errno.EPERM: _DENIED,
     errno.EROFS: "Name a --home on a disk that can be written to.",
-    errno.ENOSPC: "Free some space, or name a --home on another disk.",
-    errno.EDQUOT: "Free some space, or name a --home on another disk.",
 }
 _OF_SQLITE = {
-    "SQLITE_FULL": errno.ENOSPC,
     "SQLITE_READONLY": errno.EROFS,
     "SQLITE_CANTOPEN": errno.EACCES,
     "SQLITE_PERM": errno.EACCES,
@@ -28,7 +25,7 @@ _OF_SQLITE = {
 
 
 def said_of(error: Exception, arguments: Sequence[str]) -> str:
-    """One paragraph: that the disk refused, and where if that is in the home; or that it is a defect, and where in the program."""
+    """One paragraph: that a file may not be written, and where if that is in the home; or that it is a defect, and where in the program."""
     number = error.errno if isinstance(error, OSError) else None
     if isinstance(error, sqlite3.Error):
         name = getattr(error, "sqlite_errorname", "")

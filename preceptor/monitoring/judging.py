@@ -7,7 +7,7 @@ much less likely by chance. How often the monitor runs, and when, changes nothin
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from preceptor.monitoring.alarms import CLEARED, RAISED, Alarm, AlarmStore, Watched, step, verdict
@@ -79,6 +79,9 @@ def _judge(
     state = store.watched(subject.name, name) or _begin(log, references, subject)
     if state is None:
         return
+    # A clock that was far ahead had days judged that had not come; without this nobody would watch until they have.
+    if state.since > last + timedelta(days=settings.most_days):
+        state = replace(state, since=last + _DAY)
     for window in windows(log, references, subject, measure, rule, settings, state.since, last):
         if window.reading.missing:
             state = Watched(window.first, state.bad, state.good, state.raised)

@@ -89,11 +89,11 @@ def _withheld(facts: Facts, policy: RetrainingSettings, now: datetime, urgent: b
     history = facts.history
     if history.running:
         return "one-at-a-time", history.running
-    if history.failed_at is not None:
+    if history.failed_at is not None and _has_been(history.failed_at, now):
         until = history.failed_at + timedelta(hours=policy.retry_hours)
         if now < until:
             return "after-failure", f"the last retraining failed; the next may start from {_said(until)} on"
-    if history.last_end is not None and not urgent:
+    if history.last_end is not None and _has_been(history.last_end, now) and not urgent:
         days = policy.cooldown_days
         if history.fruitless:
             days = max(days, policy.fruitless_cooldown_days)
@@ -126,6 +126,12 @@ def _nothing(facts: Facts, policy: MonitoringSettings, now: datetime) -> str:
         f"{policy.new_documents} new documents and {reviewed} of {policy.retraining.new_reviewed} reviewed examples, "
         "no further drift, alarm, erasure or base model"
     )
+
+
+def _has_been(at: datetime, now: datetime) -> bool:
+    """Whether a recorded time can be true. One that lies days ahead is of a clock that was wrong: to wait for it might be to
+    wait for years."""
+    return at <= now + timedelta(days=1)
 
 
 def _said(at: datetime) -> str:

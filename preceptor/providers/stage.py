@@ -160,6 +160,10 @@ class PreparedAtProvider:
         """The model version. Raises `PreceptorError` if the job did not come to its end."""
         return self.finished or collect(self.workspace, self.planned, self.base)
 
+    def why_stopped(self) -> str:
+        """Why the command failed, in words for a person."""
+        return f"the job at {self.planned.provider} did not come to its end; its last lines above say why."
+
 
 def prepare(
     workspace: Workspace, settings: Settings, tracking_uri: str, experiment: Callable[[], str]

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from preceptor.planning import load_prices
 from preceptor.providers.cost import price_of, training_cost
 from preceptor.providers.stage import Plan
 from preceptor.providers.state import State
+from preceptor.release.mlflow_client import reaching
 
 
 def tracked(uri: str, experiment_id: str, planned: Plan, state: State) -> str | None:
     """Write the run of a job that ended and return its id; the same job is one run. None where nothing is tracked."""
     if not uri or not experiment_id:
         return None
-    from mlflow.tracking import MlflowClient
+    with reaching(uri) as client:
+        return _run_of(client, experiment_id, planned, state)
 
-    client = MlflowClient(uri)
+
+def _run_of(client: Any, experiment_id: str, planned: Plan, state: State) -> str:
     found = client.search_runs(
         [experiment_id], filter_string=f"tags.provider_job = '{state.job}'", max_results=1
     )

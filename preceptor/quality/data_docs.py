@@ -6,14 +6,20 @@ references are taken out and a small style sheet of ours is put in: a hospital's
 
 from __future__ import annotations
 
+import json
 import os
 import re
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from preceptor.errors import PreceptorError
+from preceptor.locks import exclusive
 from preceptor.versions import write_atomic
 
 FOLDER = "data-docs"  # among the reports
+_PATIENCE = 300.0  # seconds; one result takes a few
+_STORE, _STORE_ID = "store", "store_backend_id = "
 _STYLES = "static/styles/preceptor.css"
 _OUTSIDE = re.compile(
     r"<link\b[^>]*\bhref=\"https?://[^>]*>|<script\b[^>]*\bsrc=\"https?://[^>]*>\s*</script>"
@@ -37,16 +43,41 @@ def context(root: Path | None) -> Any:
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
+    if root:
+        _drop_halves(root / _STORE)
     made = gx.get_context(project_config=_config(root)) if root else gx.get_context(mode="ephemeral")
     made.variables.progress_bars = ProgressBarsConfig(globally=False)
     return made
+
+
+def alone(root: Path) -> AbstractContextManager[None]:
+    """One process at a time: the library writes its files in place, so that another would read half of one."""
+    busy = PreceptorError(
+        f"Another process has been writing the Data Docs in {root} for minutes (rule docs-busy)."
+    )
+    return exclusive(root / ".lock", busy, patience=_PATIENCE)
+
+
+def _drop_halves(store: Path) -> None:
+    """Remove what a kill or a full disk left half written: the library writes in place, and never opens again with a half
+    file. All of it is written anew; what was decided is in our own verdicts."""
+    for path in store.rglob("*"):
+        if path.name == ".ge_store_backend_id" and _STORE_ID not in path.read_text(
+            encoding="utf-8", errors="replace"
+        ):
+            path.unlink()
+        elif path.suffix == ".json":
+            try:
+                json.loads(path.read_bytes())
+            except ValueError:
+                path.unlink()
 
 
 def _config(root: Path) -> Any:
     from great_expectations.data_context.types.base import DataContextConfig, FilesystemStoreBackendDefaults
 
     return DataContextConfig(
-        store_backend_defaults=FilesystemStoreBackendDefaults(root_directory=str(root / "store")),
+        store_backend_defaults=FilesystemStoreBackendDefaults(root_directory=str(root / _STORE)),
         analytics_enabled=False,
         data_docs_sites={
             "docs": {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,7 +54,8 @@ def check(data: Path, suite: str, version: str, frame: pd.DataFrame, docs: Path 
     known = known_verdict(data, suite, version)
     if known is not None:
         return known
-    results = _run(suite, version, json.loads(path.read_text()), frame, docs)
+    with data_docs.alone(docs) if docs else nullcontext():
+        results = _run(suite, version, json.loads(path.read_text()), frame, docs)
     verdict = Verdict(
         suite=suite,
         suite_sha256=file_sha256(path),

@@ -104,6 +104,11 @@ class Validity:
                 "the gates were changed since it was decided on (rule policy): run the pipeline again"
             )
         age = (datetime.now(UTC) - datetime.fromisoformat(registered.at)).days
+        if self.days and age < -1:  # timedelta.days rounds down: more than a day ahead
+            reasons.append(
+                f"by the clock of this machine its evaluation lies {-age} days ahead (rule clock-jump): set the clock, or evaluate it "
+                "again"
+            )
         if self.days and age > self.days:
             reasons.append(
                 f"its evaluation is {age} days old, {self.days} at most are allowed (rule expired): evaluate it again"

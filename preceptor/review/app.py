@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from preceptor import disk
 from preceptor.errors import GateRefused, PreceptorError, UsageError
 from preceptor.keys import derive
 from preceptor.review.database import prepare
@@ -82,6 +83,13 @@ def _endpoint(house: House, page: Page) -> Any:
 
 
 def _answer(house: House, page: Page, request: Any, body: bytes) -> Any:
+    try:
+        return _answered(house, page, request, body)
+    except Exception as error:  # before the page: who it is could not be read or noted
+        return _failed(page, Visit(house, "", "", "", {}, {}), error)
+
+
+def _answered(house: House, page: Page, request: Any, body: bytes) -> Any:
     token = request.cookies.get(house.cookie, "")
     form = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
     name = house.sessions.name_of(token) or ""
@@ -134,15 +142,23 @@ def _handled(page: Page, visit: Visit) -> Any:
         return _refused(page, visit, 400, "That does not go", str(error))
     except PreceptorError as error:
         return visit.page("message", 500, title="That failed", text=str(error))
-    except Exception as error:  # its text may be that of a case
-        place = error.__traceback__
-        while place and place.tb_next:
-            place = place.tb_next
-        where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "?"
-        print(f"review: {type(error).__name__} at {where} ({page.path})", file=sys.stderr)
-        return visit.page(
-            "message", 500, title="That failed", text="An unexpected error; the log says where."
-        )
+    except Exception as error:
+        return _failed(page, visit, error)
+
+
+def _failed(page: Page, visit: Visit, error: Exception) -> Any:
+    """What nobody foresaw. Its text may be that of a case."""
+    home = visit.house.workspace.home
+    if disk.is_full(error, home):
+        said = str(disk.full(home))
+        print(f"review: {said} ({page.path})", file=sys.stderr)
+        return visit.page("message", 507, title="Nothing was saved", text=said)
+    place = error.__traceback__
+    while place and place.tb_next:
+        place = place.tb_next
+    where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "?"
+    print(f"review: {type(error).__name__} at {where} ({page.path})", file=sys.stderr)
+    return visit.page("message", 500, title="That failed", text="An unexpected error; the log says where.")
 
 
 def _refused(page: Page, visit: Visit, status: int, title: str, said: str) -> Any:

@@ -55,8 +55,9 @@ class Sessions:
             if row is None:
                 return None
             name, begun, seen = row
+            # Seen in the future is too long ago as well: a clock that was set back would make a session longer.
             if (
-                now - seen > 60 * self.settings.idle_minutes
+                abs(now - seen) > 60 * self.settings.idle_minutes
                 or now - begun > 3600 * self.settings.session_hours
             ):
                 db.execute("DELETE FROM sessions WHERE token_hash = ?", (_hash(token),))
@@ -76,10 +77,10 @@ class Sessions:
 
     def require_unlocked(self, name: str) -> None:
         """Raise `Locked` for a name with too many failures in the last minutes."""
-        since = self.clock() - 60 * self.settings.lock_minutes
         with reading(self.path) as db:
             (count,) = db.execute(
-                "SELECT count(*) FROM failures WHERE name_mac = ? AND at > ?", (self._mac(name), since)
+                "SELECT count(*) FROM failures WHERE name_mac = ? AND abs(at - ?) < ?",
+                (self._mac(name), self.clock(), 60 * self.settings.lock_minutes),
             ).fetchone()
         if count >= self.settings.failures:
             raise Locked(

@@ -20,6 +20,8 @@ from preceptor.vault import Vault, open_vault
 from preceptor.vault.transcripts import Transcript, Transcripts
 
 _log = logging.getLogger(__name__)
+# Days without an answer after which the clock may have jumped. Then nothing is discarded for a day: what is deleted is gone.
+_GAP_DAYS = 31
 
 
 class Scribe:
@@ -63,6 +65,16 @@ class Scribe:
     def _clean(self) -> None:
         today, kept = datetime.now(UTC).date(), self._settings.serving
         if self._cleaned == today:
+            return
+        before = traffic.days(self._traffic.folder, until=today - timedelta(days=1))
+        if before and (today - before[-1]).days > _GAP_DAYS:
+            self._cleaned = today
+            _log.warning(
+                "nothing old is discarded today: the clock says %s, and the last answer before is of %s (rule clock-jump). "
+                "If the clock is right, that is made up for tomorrow",
+                today,
+                before[-1],
+            )
             return
         traffic.discard_before(self._traffic.folder, today - timedelta(days=kept.keep_traffic_days))
         if self._transcripts:

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import traceback
 from pathlib import Path
 
+from preceptor import disk
 from preceptor.errors import PreceptorError
 
 FAILURE = "failure.txt"  # in the folder of a job whose last run failed: the reason
-
-# What torch and safetensors say when a write does not go through; the first two were seen on a full disk.
-_FULL = (
-    "iostream error",
-    "unexpected pos",
-    "PytorchStreamWriter failed",
-    "No space left on device",
-    "os error 28",
-)
 
 
 class Interrupted(Exception):
@@ -29,12 +20,13 @@ class Diverged(PreceptorError):
     """The loss is no number any more, or far above where it began."""
 
 
-def reason(error: BaseException) -> str:
-    """What a person can be told of an error of the trainer: our own words, or its kind and place, and what usually helps."""
+def reason(error: BaseException, folder: Path) -> str:
+    """What a person can be told of an error of the trainer, which wrote to `folder`: our own words, or its kind and place, and
+    what usually helps."""
     if isinstance(error, PreceptorError):
         return str(error)
-    if _disk_full(error):
-        return "no space left on the device (rule disk-full). What is whole is kept; free some, and the same command goes on."
+    if disk.is_full(error, folder):
+        return str(disk.full(folder))
     if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
         return (
             "out of memory (rule out-of-memory). Lower batch.max_length, choose an adapter method or qlora, or spread the model "
@@ -50,10 +42,3 @@ def _kind_and_place(error: BaseException) -> str:
         said += f" ({os.strerror(error.errno)})"
     frames = traceback.extract_tb(error.__traceback__)
     return f"{said}, at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else said
-
-
-def _disk_full(error: BaseException) -> bool:
-    """Writers of weights are not Python's: theirs is no OSError."""
-    if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return any(words in str(error) for words in _FULL)

@@ -12,10 +12,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from preceptor import disk
 from preceptor.errors import PreceptorError, UsageError
 from preceptor.models import ResolvedModel
 from preceptor.settings import TrainingSettings, Workspace
 from preceptor.training import VERSION
+from preceptor.training.failures import FAILURE
 from preceptor.training.recipe import Recipe
 from preceptor.versions import DatasetVersion, digest, find_version, make_version, write_atomic
 
@@ -200,6 +202,19 @@ def collect(
 
     what = _made_from(base, datasets, recipe)
     return make_version(workspace.models, STAGE, **what, write=write)
+
+
+def why_stopped(job: TrainingJob) -> str:
+    """What a person is told of a worker that ended without a result: its own words if it left any."""
+    folder = Path(job.folder)
+    if (folder / FAILURE).exists():
+        return f"training {job.digest}: {(folder / FAILURE).read_text().strip()}"
+    if disk.has_little(folder):  # then it could not write why
+        return f"training {job.digest}: {disk.full(folder)}"
+    return (
+        f"training {job.digest} ended without saying why, as a process does that is killed from outside: by somebody, or by the system "
+        "for want of memory (rule worker-killed). Look at its last lines and at the system's log."
+    )
 
 
 def _made_from(base: ResolvedModel, datasets: list[DatasetVersion], recipe: Recipe) -> dict[str, Any]:

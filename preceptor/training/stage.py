@@ -12,7 +12,15 @@ from preceptor.providers.stage import prepare as prepare_at_provider
 from preceptor.quality import require
 from preceptor.settings import Settings, Workspace, resolve_path
 from preceptor.training import kubernetes
-from preceptor.training.jobs import TrainingJob, collect, command, environment, finished_version, plan_job
+from preceptor.training.jobs import (
+    TrainingJob,
+    collect,
+    command,
+    environment,
+    finished_version,
+    plan_job,
+    why_stopped,
+)
 from preceptor.training.notes import notes_version
 from preceptor.training.recipe import Recipe, load_recipe
 from preceptor.versions import DatasetVersion, newest
@@ -45,6 +53,10 @@ class Prepared:
         if self.finished is not None:
             return self.finished
         return collect(self.workspace, self.job, self.base, self.datasets, self.recipe)
+
+    def why_stopped(self) -> str:
+        """Why the command failed, in words for a person."""
+        return why_stopped(self.job)
 
 
 def judged_data(workspace: Workspace, settings: Settings) -> list[DatasetVersion]:

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from transformers import TrainerCallback
 
+from preceptor.errors import PreceptorError
+from preceptor.release.mlflow_client import translated
 from preceptor.training.best import Best
 from preceptor.training.checkpoints import seal_checkpoint
 from preceptor.training.failures import Diverged, Interrupted
@@ -21,7 +23,7 @@ from preceptor.training.memory import peak
 from preceptor.training.recipe import Recipe
 from preceptor.training.utilisation import Utilisation
 
-FINISHED, TERMINATED = "finished", "terminated"
+FINISHED, TERMINATED, UNTRACKED = "finished", "terminated", "MLflow is away"
 NOT_FINITE, EXPLODED = "the loss is not finite", "the loss has exploded"
 
 
@@ -46,6 +48,7 @@ class Watcher(TrainerCallback):
         self._stepped = self._began = 0.0  # seconds in steps, without evaluations and checkpoints
         self._stopped = FINISHED
         self._terminated = False
+        self._untracked: PreceptorError | None = None
         self._best = Best(Path(job.folder), save)
         self._client: Any = None
         if run_id:
@@ -78,15 +81,11 @@ class Watcher(TrainerCallback):
         done = state.global_step - self._first_step
         elapsed = time.monotonic() - self._started
         speed = self._speed(state)
-        if self._client:
-            for key, value in logs.items():
-                if isinstance(value, int | float) and math.isfinite(value) and key != "total_flos":
-                    self._client.log_metric(self._run_id, key, value, step=state.global_step)
-            if done:
-                self._client.log_metric(self._run_id, "tokens_per_second", speed, step=state.global_step)
-                self._client.log_metric(self._run_id, "mfu", self._used.of(speed), step=state.global_step)
-                memory = peak(torch.cuda.is_available()) / 1e6
-                self._client.log_metric(self._run_id, "peak_memory_mb", memory, step=state.global_step)
+        measured = {k: v for k, v in logs.items() if isinstance(v, int | float) and k != "total_flos"}
+        if done:
+            memory = peak(torch.cuda.is_available()) / 1e6
+            measured |= {"tokens_per_second": speed, "mfu": self._used.of(speed), "peak_memory_mb": memory}
+        self._track(measured, state.global_step, control)
         now = time.monotonic()
         if loss is not None and (now - self._said >= 5 or state.global_step >= state.max_steps):
             self._said = now
@@ -96,6 +95,21 @@ class Watcher(TrainerCallback):
                 f"{peak(torch.cuda.is_available()) / 1e6:,.0f} MB, "
                 f"{int(left // 60)}:{int(left % 60):02d} left"
             )
+
+    def _track(self, measured: dict[str, float], step: int, control: Any) -> None:
+        """Measures to MLflow. If it is away for longer than its client tries, training stops with a checkpoint: losses that nobody
+        can see are no reason to lose hours, and none to go on either."""
+        if not self._client:
+            return
+        try:
+            with translated(self._job.tracking_uri):
+                for key, value in measured.items():
+                    if math.isfinite(value):
+                        self._client.log_metric(self._run_id, key, value, step=step)
+        except PreceptorError as error:
+            self._client, self._untracked = None, error
+            self._stopped = UNTRACKED
+            control.should_save = control.should_training_stop = True
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._began = time.monotonic()
@@ -114,7 +128,7 @@ class Watcher(TrainerCallback):
             control.should_training_stop = True
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if self._stopped in (TERMINATED, NOT_FINITE, EXPLODED):
+        if self._stopped in (TERMINATED, UNTRACKED, NOT_FINITE, EXPLODED):
             control.should_evaluate = False
 
     def on_evaluate(
@@ -153,13 +167,18 @@ class Watcher(TrainerCallback):
             for row in state.log_history
             if "loss" in row or "eval_loss" in row
         ]
+        if self._untracked:
+            raise PreceptorError(
+                f"{self._untracked} Training stopped with a checkpoint at step {state.global_step}."
+            )
         if self._stopped in (TERMINATED, NOT_FINITE, EXPLODED):
             self._give_up(state.global_step)
         losses = [row["loss"] for row in history if "loss" in row]
         validation = [row["eval_loss"] for row in history if "eval_loss" in row]
         done = state.global_step - self._first_step
         if self._client:
-            self._client.set_terminated(self._run_id, "FINISHED")
+            with translated(self._job.tracking_uri):
+                self._client.set_terminated(self._run_id, "FINISHED")
         return {
             "steps": state.global_step,
             "planned_steps": state.max_steps,
@@ -180,7 +199,10 @@ class Watcher(TrainerCallback):
 
     def _give_up(self, step: int) -> None:
         if self._client:
-            self._client.set_terminated(self._run_id, "KILLED" if self._stopped == TERMINATED else "FAILED")
+            with translated(self._job.tracking_uri):
+                self._client.set_terminated(
+                    self._run_id, "KILLED" if self._stopped == TERMINATED else "FAILED"
+                )
         if self._stopped == TERMINATED:
             raise Interrupted(f"Stopped by SIGTERM with a checkpoint at step {step}.")
         raise Diverged(

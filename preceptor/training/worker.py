@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from preceptor import canaries
 from preceptor.errors import PreceptorError
 from preceptor.locks import exclusive
+from preceptor.release.mlflow_client import reaching
 from preceptor.tables import EXAMPLES
 from preceptor.training.checkpoints import last_checkpoint
 from preceptor.training.failures import FAILURE, Interrupted, reason
@@ -62,13 +63,14 @@ def _trains(job: TrainingJob) -> int:
     with _pipes() as say:
         try:
             with _alone(job):
+                (Path(job.folder) / FAILURE).unlink(missing_ok=True)  # that of the last try
                 train(job, say)
         except Interrupted as stopped:
             say(f"{stopped} The same command goes on from there.")
             return 143
         except Exception as error:
             # The text of an error of the trainer may quote a training example; that of our own does not.
-            said = reason(error)
+            said = reason(error, Path(job.folder))
             print(f"training {job.digest} failed: {said}", file=sys.stderr, flush=True)
             with suppress(OSError):  # a full disk has no room for it either
                 write_atomic(Path(job.folder) / FAILURE, said + "\n")
@@ -318,9 +320,11 @@ def _mlflow_run(job: TrainingJob, is_first: bool) -> str | None:
     """The MLflow run of this job: the one it had before it was killed, or a new one."""
     if not is_first:
         return None
-    import mlflow
+    with reaching(job.tracking_uri) as client:
+        return _run_of(job, client)
 
-    client = mlflow.MlflowClient(job.tracking_uri)
+
+def _run_of(job: TrainingJob, client: Any) -> str:
     kept = Path(job.folder) / "mlflow-run"
     if kept.exists():
         run_id = kept.read_text().strip()

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _PATIENCE = 60.0  # seconds that one process waits for another's transaction
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)  # primary codes, the low byte of an error's
 
 
 def connect(path: Path, any_thread: bool = False) -> sqlite3.Connection:
@@ -34,10 +35,12 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
     db.execute("BEGIN IMMEDIATE")
     try:
         yield
+        db.execute("COMMIT")
     except BaseException:
-        db.execute("ROLLBACK")
+        # After some errors, a full disk among them, SQLite has rolled back by itself, and a second time is an error of its own.
+        if db.in_transaction:
+            db.execute("ROLLBACK")
         raise
-    db.execute("COMMIT")
 
 
 def _use_write_ahead_log(db: sqlite3.Connection) -> None:
@@ -47,7 +50,8 @@ def _use_write_ahead_log(db: sqlite3.Connection) -> None:
         try:
             db.execute("PRAGMA journal_mode=WAL")
             return
-        except sqlite3.OperationalError:
-            if time.monotonic() > deadline:
+        except sqlite3.OperationalError as error:
+            # Whatever else is wrong, a full disk above all, does not pass by waiting.
+            if error.sqlite_errorcode & 0xFF not in _BUSY or time.monotonic() > deadline:
                 raise
             time.sleep(0.02)

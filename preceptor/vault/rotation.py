@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from preceptor import disk
 from preceptor.errors import UsageError
 from preceptor.keys import ENV_KEY, KEYRING, key_file, make_key_file
 from preceptor.locks import exclusive
@@ -117,6 +118,8 @@ def _local_target(path: Path, where: Path) -> LocalKey:
     try:
         return LocalKey(make_key_file(path), str(where))
     except OSError as error:
+        if disk.is_full(error, path.parent):
+            raise disk.full(path.parent) from None
         raise UsageError(
             f"The new key cannot be written to {path} ({error.strerror}): name a file with --to."
         ) from None

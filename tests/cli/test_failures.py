@@ -24,7 +24,6 @@ def raised(error: Exception) -> Exception:
     [
         (errno.EACCES, "permission denied. Is it of another user?"),
         (errno.EROFS, "read-only file system. Name a --home on a disk"),
-        (errno.ENOSPC, "no space left on device. Free some space"),
     ],
 )
 def test_what_the_disk_refuses_is_said_with_its_remedy(tmp_path, number, told):

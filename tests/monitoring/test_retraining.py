@@ -121,6 +121,14 @@ def test_each_rule_withholds_up_to_its_edge():
     assert withheld(History(minutes_this_month=599), minutes_per_month=600) == ""
 
 
+def test_what_a_clock_ten_years_ahead_wrote_withholds_nothing_and_a_day_ahead_does():
+    """A clock that was set back by a day must not cut a cool-down short; one that was years ahead would make it last as long."""
+    ahead, tomorrow = NOW + timedelta(days=3650), NOW + timedelta(days=1)
+    assert withheld(History(last_end=ahead)) == withheld(History(failed_at=ahead)) == ""
+    assert withheld(History(last_end=tomorrow)) == "cool-down"
+    assert withheld(History(failed_at=tomorrow)) == "after-failure"
+
+
 def test_a_shorter_wait_after_nothing_better_does_not_shorten_the_cool_down():
     lately = History(last_end=NOW - timedelta(days=2), fruitless=True)
     assert withheld(lately, cooldown_days=7, fruitless_cooldown_days=1) == "cool-down"

@@ -83,6 +83,14 @@ def test_a_run_whose_process_ended_is_lost(instance, workspace, process):
     assert close_killed(instance, workspace) == 0 and alive.begun(workspace.workspace()) == []
 
 
+def test_one_that_ended_before_the_clock_was_set_back_is_lost_too(instance, workspace, process):
+    run = started(instance)
+    process(run).communicate()
+    path = workspace.workspace().dagster_home / "alive" / f"{run}.lock"
+    os.utime(path, (time.time() + 24 * 3600,) * 2)
+    assert close_killed(instance, workspace) == 1
+
+
 def test_one_that_is_at_work_or_has_not_begun_is_not(instance, workspace, process):
     at_work, not_begun = started(instance), started(instance)
     process(at_work)

@@ -111,3 +111,23 @@ def test_the_data_docs_show_every_verdict_without_values_or_calls_outside(tmp_pa
     assert not any(b"Quackenbush" in content for content in everything)
     for name, page in text.items():
         assert not re.search(r"(?:src|href)=\"https?://(?!greatexpectations)|url\('https?:", page), name
+
+
+@pytest.mark.parametrize(
+    ("half", "left"),
+    [
+        ("store/expectations/.ge_store_backend_id", ""),
+        ("store/expectations/curated_examples.json", '{"expectations": [{"type": "expect'),
+        ("store/uncommitted/validations/.ge_store_backend_id", ""),
+        ("site/index.html", "<html><bo"),
+    ],
+)
+def test_what_a_full_disk_left_of_the_data_docs_is_made_anew(tmp_path, half, left):
+    """The library writes in place, so that a kill or a full disk leaves half a file, which it cannot open."""
+    docs = tmp_path / "docs"
+    check(tmp_path, "curated_examples", "v1", frame(), docs)
+    assert (docs / half).exists()
+    (docs / half).write_text(left)
+    assert check(tmp_path, "curated_examples", "v2", frame(), docs).passed
+    assert len((docs / half).read_text()) > len(left)
+    assert "v2" in index(docs).read_text()

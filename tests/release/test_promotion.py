@@ -561,4 +561,6 @@ def test_a_changed_gate_policy_and_an_old_evaluation_do_not_promote(
     late = dataclasses.replace(registered, at="2020-01-01T00:00:00+00:00")
     assert Validity("policy-1", days=0).lapsed(late) == []
     assert "rule expired" in Validity("policy-1", days=90).lapsed(late)[0]
+    ahead = dataclasses.replace(registered, at="2999-01-01T00:00:00+00:00")  # by a clock that was wrong
+    assert "rule clock-jump" in Validity("policy-1", days=90).lapsed(ahead)[0]
     assert promoted_under(VALIDITY).champion == info.ref

@@ -9,6 +9,7 @@ import stat
 import pytest
 
 from preceptor.errors import UsageError
+from preceptor.release import store as store_module
 from preceptor.release import users
 from preceptor.release.chain import SIGNED_KINDS, RecordBroken
 from preceptor.release.store import Store
@@ -49,6 +50,24 @@ def record(folder, tmp_path):
 def test_an_untouched_record_verifies(record):
     assert record.verify() == []
     assert [event.id for event in record.events()] == list(range(1, 8))
+
+
+def test_a_clock_that_jumps_leaves_the_order_and_the_chain_whole(record, monkeypatch):
+    """Ten years ahead, a day back, and right again: what was last is last, whatever its time says."""
+    from datetime import datetime, timedelta
+
+    for number, days in enumerate((3650, -1, 0)):
+
+        class Clock(datetime):
+            @classmethod
+            def now(cls, tz=None, days=days):
+                return datetime.now(tz) + timedelta(days=days)
+
+        monkeypatch.setattr(store_module, "datetime", Clock)
+        record.append("promoted", f"m/{number}", "sensor", {"digest": "d1"})
+    assert record.verify() == []
+    assert [event.subject for event in record.events()[-3:]] == ["m/0", "m/1", "m/2"]
+    assert record.events()[-3].at > record.events()[-1].at > record.events()[-2].at
 
 
 @pytest.mark.parametrize("column", ["at", "subject", "actor", "payload", "hash", "prev_hash"])

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
 import pytest
 
-from preceptor.errors import UsageError
+from preceptor.errors import PreceptorError, UsageError
+from preceptor.release.mlflow_client import reaching
 from preceptor.release.registry import ENV_ARTIFACTS, ENV_TRACKING, tracking_of
 from preceptor.settings import Workspace
 
@@ -32,3 +36,40 @@ def test_a_password_in_an_address_is_refused_and_not_repeated(tmp_path, monkeypa
     with pytest.raises(UsageError, match=f"{name} holds a password .rule password-in-address") as caught:
         tracking_of(Workspace(tmp_path))
     assert "hunter2" not in str(caught.value)
+
+
+class _Answers(BaseHTTPRequestHandler):
+    """Answers everything with one status, as a proxy does whose server is away, or a server that does not like what it is sent."""
+
+    status = 503
+
+    def do_GET(self):
+        self.send_response(self.status)
+        self.end_headers()
+        self.wfile.write(b"Mr Quillfeather is not here")
+
+    do_POST = do_GET
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [(None, "mlflow-away"), (502, "mlflow-away"), (503, "mlflow-away"), (403, "refused"), (500, "refused")],
+)
+def test_a_server_that_is_away_is_told_from_one_that_refuses_and_is_not_quoted(monkeypatch, status, says):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    answering = type("Answers", (_Answers,), {"status": status})
+    with HTTPServer(("127.0.0.1", 0), answering) as server:
+        address = f"http://127.0.0.1:{server.server_port}"
+        if status is None:
+            server.server_close()  # nobody listens there any more
+        else:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(PreceptorError) as caught, reaching(address) as client:
+            client.search_experiments()
+        if status is not None:
+            server.shutdown()
+    assert says in str(caught.value) and address in str(caught.value)
+    assert "Quillfeather" not in str(caught.value)

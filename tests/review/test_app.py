@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import sqlite3
 from dataclasses import replace
 
 import pytest
 from starlette.testclient import TestClient
 
+from benchmarks.faults.small_disk import small_disk
 from preceptor.curation import reviews
 from preceptor.papers.bundle import folder_of
 from preceptor.privacy.looking import clean_version
@@ -19,8 +22,9 @@ from preceptor.release.registry import tracking_of
 from preceptor.release.store import ROLES, open_store
 from preceptor.review import comparisons
 from preceptor.review.agreement import krippendorff_alpha
-from preceptor.review.app import application
+from preceptor.review.app import application, house_of
 from preceptor.review.routes import ROUTES
+from preceptor.settings import Workspace
 from preceptor.vault import open_vault
 from preceptor.versions import latest, write_atomic
 from tests.release.conftest import PASSWORD, VALIDITY
@@ -292,6 +296,35 @@ def test_a_session_ends_by_idleness_and_by_age(house):
     assert alive is None
 
 
+@pytest.mark.parametrize("jump", [-24 * 3600, 10 * 365 * 24 * 3600])
+def test_a_clock_that_jumps_ends_a_session_and_keeps_nobody_out(house, jump):
+    """Set back, a session would otherwise last a day longer, and a lock as well."""
+    import dataclasses
+
+    now = [1_700_000_000.0]
+    sessions = dataclasses.replace(house.sessions, clock=lambda: now[0])
+    token = sessions.begin("admin-1")
+    for _ in range(house.settings.review.failures):
+        sessions.failed("somebody")
+    now[0] += jump
+    assert sessions.name_of(token) is None
+    sessions.require_unlocked("somebody")
+    again = sessions.begin("admin-1")
+    now[0] -= jump
+    assert sessions.name_of(again) is None
+
+
+@pytest.mark.parametrize("jump", [-24 * 3600, 10 * 365 * 24 * 3600])
+def test_a_case_that_was_opened_under_a_wrong_clock_comes_to_others(house, monkeypatch, jump):
+    made = comparisons.make(house.database, "e", ("a", "b"), ["c1"], 0.0, "lead")
+    right = comparisons.time.time
+    monkeypatch.setattr(comparisons.time, "time", lambda: right() + jump)
+    assert comparisons.next_case(house.database, made, "r1") == "c1"
+    assert comparisons.next_case(house.database, made, "r2") is None
+    monkeypatch.setattr(comparisons.time, "time", right)
+    assert comparisons.next_case(house.database, made, "r2") == "c1"
+
+
 def test_the_report_that_names_the_models_stays_shut_to_reviewers_while_they_judge(house, signed_in):
     client, _ = signed_in("reviewer-1")
     evaluation = latest(house.workspace.reports, "evaluation").name
@@ -385,3 +418,29 @@ def test_wrong_passwords_at_signing_an_example_lock_the_name(house, signed_in, t
         assert client.post("/examples/summary-4", data=form).status_code == 409
     locked = client.post("/examples/summary-4", data=form | {"password": PASSWORD})
     assert locked.status_code == 409 and "Too many wrong passwords" in locked.text
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
+def test_a_judgement_on_a_full_disk_is_refused_by_name_and_kept_when_there_is_room(house, tmp_path, token_of):
+    with small_disk(tmp_path / "disk", 64) as small:
+        shutil.copytree(house.workspace.home, small.at / "home")
+        ours = house_of(Workspace(small.at / "home"), house.settings)
+        evaluation = latest(ours.workspace.reports, "evaluation").name
+        made = comparisons.make(ours.database, evaluation, ("finetuned", "base"), CASES, 0.0, "lead")
+        client = TestClient(application(ours), base_url="http://127.0.0.1", follow_redirects=False)
+        client.cookies.set(ours.cookie, ours.sessions.begin("reviewer-1"), domain="127.0.0.1")
+        place = client.get(f"/comparisons/{made}/next").headers["location"]
+        form = {"form_token": token_of(client.get(place)), "preference": "left"}
+        form |= {f"{side}-{c}": "3" for side in ("left", "right") for c in comparisons.CRITERIA}
+        small.fill()
+        refused = client.post(place, data=form)
+        assert refused.status_code == 507 and "Nothing was saved" in refused.text
+        assert (
+            "rule disk-full" in refused.text
+            and str(small.at) in refused.text
+            and "TEXT of" not in refused.text
+        )
+        assert comparisons.progress(ours.database, made, "reviewer-1")["done"] == 0
+        small.empty()
+        assert client.post(place, data=form).status_code == 303
+        assert comparisons.progress(ours.database, made, "reviewer-1")["done"] == 1

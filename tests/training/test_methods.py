@@ -133,14 +133,15 @@ def test_two_on_one_folder_are_refused(tmp_path, capfd):
 
 
 def test_reasons_are_told_without_the_text_of_the_error():
-    assert "disk-full" in reason(OSError(errno.ENOSPC, "writing Jane Roe"))
-    assert "disk-full" in reason(RuntimeError("basic_ios::clear: iostream error"))
-    assert "out-of-memory" in reason(MemoryError("Jane Roe"))
-    assert reason(ValueError("Jane Roe")) == "ValueError"
+    here = Path.cwd()
+    assert "disk-full" in reason(OSError(errno.ENOSPC, "writing Jane Roe"), here)
+    assert "disk-full" in reason(RuntimeError("basic_ios::clear: iostream error"), here)
+    assert "out-of-memory" in reason(MemoryError("Jane Roe"), here)
+    assert reason(ValueError("Jane Roe"), here) == "ValueError"
     try:
         Path("/nowhere/Jane Roe").read_text()
     except OSError as error:
-        said = reason(error)
+        said = reason(error, here)
     assert (
         said.startswith("FileNotFoundError (No such file or directory), at pathlib.py:")
         and "Jane" not in said

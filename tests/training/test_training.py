@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.faults.mlflow_story import Server
 from preceptor.errors import PreceptorError, UsageError
 from preceptor.models import resolve
 from preceptor.records import Example
@@ -18,7 +19,15 @@ from preceptor.settings import ROOT, TrainingSettings, Workspace
 from preceptor.tables import EXAMPLES, write_examples
 from preceptor.training.checkpoints import MARKER, last_checkpoint, seal_checkpoint, written_by
 from preceptor.training.data import to_chats
-from preceptor.training.jobs import collect, command, environment, finished_version, hosts, plan_job
+from preceptor.training.jobs import (
+    collect,
+    command,
+    environment,
+    finished_version,
+    hosts,
+    plan_job,
+    why_stopped,
+)
 from preceptor.training.recipe import Recipe, load_recipe
 from preceptor.training.universal import universal_needed
 from preceptor.versions import make_version
@@ -61,7 +70,8 @@ def empty_store() -> bytes:
 
 
 class Setup:
-    def __init__(self, home: Path, processes: int = 0, hostfile: str = "", **recipe):
+    def __init__(self, home: Path, processes: int = 0, hostfile: str = "", server: str = "", **recipe):
+        """`server`: the address of an MLflow server; none: a file in the home."""
         import mlflow
 
         self.workspace = Workspace(home)
@@ -78,7 +88,7 @@ class Setup:
         store = self.workspace.mlflow / "mlflow.db"
         if not store.exists():
             store.write_bytes(empty_store())
-        uri = f"sqlite:///{store}"
+        uri = server or f"sqlite:///{store}"
         client = mlflow.MlflowClient(uri)
         found = client.get_experiment_by_name("t")
         experiment = found.experiment_id if found else client.create_experiment("t")
@@ -182,6 +192,37 @@ def test_told_to_stop_it_writes_a_checkpoint_and_goes_on_to_the_same_losses(undi
     assert not (Path(setup.job.folder) / "result.json").exists()
     assert last_checkpoint(marker.parent.parent, setup.job.digest).name != "checkpoint-4"
     assert losses(setup.finish()) == pytest.approx(losses(whole), abs=1e-3)
+
+
+def test_training_that_loses_mlflow_stops_with_a_checkpoint_and_goes_on_to_the_same_losses(
+    undisturbed, tmp_path, monkeypatch
+):
+    _, whole = undisturbed
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    server = Server(tmp_path / "mlflow-server")
+    server.start()
+    try:
+        setup = Setup(tmp_path, server=server.uri)
+        process, marker = setup.start_until_checkpoint()
+        server.kill()
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == 1 and "Traceback" not in said, said[-2000:]
+        assert "rule mlflow-away" in said and server.uri in said and "with a checkpoint at step" in said
+        assert why_stopped(setup.job).count(server.uri) == 1
+        assert last_checkpoint(marker.parent.parent, setup.job.digest).name != "checkpoint-4"
+        server.start()
+        assert losses(setup.finish()) == pytest.approx(
+            losses(whole), abs=1e-3
+        )  # all, also what MLflow was not told
+        (run,) = setup.client.search_runs([setup.job.experiment_id])
+        assert run.info.status == "FINISHED"
+    finally:
+        server.stop()
+
+
+def test_a_worker_that_left_no_word_is_said_to_have_been_killed(tmp_path):
+    setup = Setup(tmp_path)
+    assert "rule worker-killed" in why_stopped(setup.job)
 
 
 def test_a_checkpoint_counts_only_whole_and_only_for_its_job(tmp_path):

@@ -17,7 +17,7 @@ from preceptor.training.search.study import COMPLETE, FAILED, Outcome
 from preceptor.training.search.trainer import Trainer
 
 # Failures that say nothing of the values: the search stops, and the trial is trained when it goes on.
-_NOT_ITS_FAULT = ("rule disk-full", "rule training-in-progress")
+_NOT_ITS_FAULT = ("rule disk-full", "rule mlflow-away", "rule training-in-progress")
 _STOPPED = (128 + signal.SIGTERM, -signal.SIGTERM, -signal.SIGINT)
 
 

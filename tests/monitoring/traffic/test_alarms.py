@@ -107,6 +107,21 @@ def test_how_often_the_monitor_runs_changes_nothing(tmp_path, drop):
     assert run(tmp_path / "often", drop) == at_once
 
 
+def test_a_clock_that_was_ten_years_ahead_does_not_stop_the_watch(tmp_path, drop):
+    """Two quiet weeks, a look with a clock that is wrong, one when it is right again, and then the drop: it must be raised."""
+    run(tmp_path, drop[:14], until=drop[13].date + timedelta(days=3650))
+    run(tmp_path, drop[:15])
+    found = [row for row in run(tmp_path, drop[:28]) if row[2] == "kept"]
+    assert [kind for kind, *_ in found] == [RAISED]
+
+
+def test_a_clock_a_day_behind_judges_no_day_twice(tmp_path, drop):
+    at_once = run(tmp_path / "once", drop)
+    for n in (10, 23, 22, 24, 23):
+        run(tmp_path / "back", drop[:n])
+    assert run(tmp_path / "back", drop) == at_once
+
+
 def test_an_open_alarm_is_told_with_measure_value_limit_n_and_window(tmp_path, drop):
     run(tmp_path, drop[:26])
     (found,) = [a for a in open_alarms(tmp_path) if a.measure == "kept"]
