@@ -122,6 +122,8 @@ FILLED = {
     "preceptor models merge VERSION FOLDER": "preceptor models merge {trained} merged",
     "preceptor export --alias preceptor/3 --to ollama-bundle out/ollama":
         "preceptor export --alias preceptor/1 --to ollama-bundle out/ollama",
+    'preceptor users add rita --role reviewer --printed-name "Dr Rita Lund"':
+        'preceptor users add lund --role reviewer --printed-name "Dr Rita Lund"',  # Rita has signed on another page
     "preceptor release papers preceptor/2": "preceptor release papers preceptor/1",
     "preceptor vault rotate --to /secure/new.key": "preceptor vault rotate --to {new_key}",
     "preceptor vault audit --patient 4711": "preceptor vault audit --patient {patient}",
@@ -130,6 +132,9 @@ FILLED = {
     "preceptor backup FILE.tar": "preceptor backup home.tar",
     "preceptor --home NEW restore FILE.tar": "preceptor --home {new_home} restore home.tar",
 }  # fmt: skip
+
+# Pages that tell of a home from its beginning; the others go on in that of the page before.
+BEGINS_ANEW = {"docs/tutorial.md"}
 
 # What the text of a page has done, or asks for, before its first command.
 BEFORE = {

@@ -19,7 +19,7 @@ import yaml
 from preceptor.backup import restore
 from preceptor.cli import main
 from preceptor.settings import Workspace
-from tests.pipeline.documented import BEFORE, COMMANDS, FILLED, NOT_RUN, ROOT, Command
+from tests.pipeline.documented import BEFORE, BEGINS_ANEW, COMMANDS, FILLED, NOT_RUN, ROOT, Command
 from tests.providers.conftest import KEY, KEY_ENV, StandIn, provider_settings
 
 PASSWORD = "correct horse battery"
@@ -30,10 +30,10 @@ class Story:
     """A copy of the pipeline's home, the folder that the commands are typed in, and what they need to be told."""
 
     def __init__(self, folder: Path, config: Path, backup: Path, stand_in: StandIn, setenv) -> None:
-        self.folder, self.config, self.home, self.stand_in = folder, config, folder / "home", stand_in
+        self.folder, self.config, self.backup, self.stand_in = folder, config, backup, stand_in
         self.setenv, self.new_key, self.new_home = setenv, folder / "new.key", folder / "new-home"
         self.begun: set[str] = set()
-        restore(backup, Workspace(self.home))
+        self.begin_anew()
         (folder / "recipes").symlink_to(ROOT / "recipes")
         settings = yaml.safe_load(config.read_text())
         # A note that the vault has: nothing that follows is made anew.
@@ -46,6 +46,12 @@ class Story:
         known = [r for r in rows if r["patient_id"] == row["patient_id"] and r["kind"] == "patient"]
         (folder / "records.jsonl").write_text("".join(json.dumps(r) + "\n" for r in (*known, row)))
         self.patient = row["patient_id"]
+
+    def begin_anew(self) -> None:
+        """A home in which nothing has been decided since the pipeline ended."""
+        self.home = self.folder / f"home-{len(self.begun)}"
+        restore(self.backup, Workspace(self.home))
+        self.setenv("PRECEPTOR_HOME", str(self.home))
 
     @property
     def benchmarks(self) -> Path:
@@ -86,6 +92,8 @@ class Story:
             return ours | {"evaluation": arms}
         if command.page == "docs/providers.md":
             return ours
+        if command.text.startswith("preceptor storage"):
+            return {"storage": {"url": f"file://{self.folder}/store"}}
         if command.text.startswith("preceptor train --recipe"):
             return {"training": {"overrides": {"max_steps": 1, "checkpoint_steps": 1}}}
         return {}
@@ -109,8 +117,7 @@ def story(finished, tmp_path_factory):
     server = StandIn(folder / "stand-in")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        for name, value in (("HOME", folder / "home"), ("PROFILE", "smoke")):
-            patch.setenv(f"PRECEPTOR_{name}", str(value))
+        patch.setenv("PRECEPTOR_PROFILE", "smoke")
         patch.setenv(KEY_ENV, KEY)
         made = Story(folder, finished.config, finished.backup, server, patch.setenv)
         for name, role in (("ana", "approver"), ("pia", "privacy")):
@@ -124,6 +131,8 @@ def type_in(text: str, patch: pytest.MonkeyPatch) -> int:
     if ">" in text:
         return subprocess.run(["sh", "-c", text], check=False).returncode
     program, *arguments = shlex.split(text)
+    if program == "python":
+        program = sys.executable
     if program != "preceptor":
         return subprocess.run([program, *arguments], check=False).returncode
     if "--as" in arguments or arguments[:2] == ["users", "add"]:
@@ -145,6 +154,8 @@ def test_it_runs(command, story, monkeypatch, capfd):
     story.configure(command)
     if command.page not in story.begun:
         story.begun.add(command.page)
+        if command.page in BEGINS_ANEW:
+            story.begin_anew()
         for earlier in BEFORE.get(command.page, ()):
             assert type_in(earlier, monkeypatch) == 0, capfd.readouterr().err
     text = filled(command, story)
