@@ -17,8 +17,8 @@ from typing import Any, Literal
 from preceptor.monitoring.measures import MEASURES
 from preceptor.monitoring.readings import Reading
 from preceptor.monitoring.rules import Rule
-from preceptor.schema import Schema
 from preceptor.vault.database import connect, transaction
+from preceptor.vault.schema import Schema
 
 ALARMS = "alarms.db"
 RAISED, CLEARED, ROLLED_BACK, NOT_ROLLED_BACK = "raised", "cleared", "rolled_back", "not_rolled_back"

@@ -23,8 +23,8 @@ from typing import Any
 
 from preceptor.monitoring.causes import History, Reason, Seen
 from preceptor.monitoring.retraining import Decision
-from preceptor.schema import Schema
 from preceptor.vault.database import connect, transaction
+from preceptor.vault.schema import Schema
 
 FILE = "retraining.db"
 KINDS = ("due", "decided", "launched", "result", "ended")

@@ -22,11 +22,17 @@ def record(
     actor: str,
 ) -> None:
     """Write down what a closed comparison found (`preceptor.review.comparisons.results`), once."""
-    if any(each["comparison"] == comparison for each in of_evaluation(store, evaluation)):
-        return
     first, second = arms
     payload = {"comparison": comparison, "first": first, "second": second, "found": dict(found)}
-    store.append(CLOSED, evaluation, actor, payload)
+    with store.transaction():  # two people may close it, or look at it first, at once
+        if recorded(store, evaluation, comparison) is None:
+            store.append(CLOSED, evaluation, actor, payload)
+
+
+def recorded(store: Store, evaluation: str, comparison: str) -> dict[str, Any] | None:
+    """What was written down of a comparison; None if nothing was yet."""
+    found = (each["found"] for each in of_evaluation(store, evaluation) if each["comparison"] == comparison)
+    return next(found, None)
 
 
 def of_evaluation(store: Store, evaluation: str) -> list[dict[str, Any]]:

@@ -15,9 +15,9 @@ from typing import Any
 from preceptor.keys import release_key
 from preceptor.release import chain
 from preceptor.release.chain import Event, Problem, RecordBroken
-from preceptor.schema import Schema, statements
 from preceptor.settings import VaultSettings, Workspace
 from preceptor.vault.database import transaction
+from preceptor.vault.schema import Schema, statements
 from preceptor.versions import write_atomic
 
 ROLES = ("reviewer", "approver", "privacy", "admin")

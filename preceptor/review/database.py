@@ -10,8 +10,8 @@ from pathlib import Path
 
 from preceptor.private_files import make_private_folder
 from preceptor.review.opened import Opened
-from preceptor.schema import Schema
 from preceptor.vault.database import connect, transaction
+from preceptor.vault.schema import Schema
 
 _SCHEMA = Schema(
     "the review database",

@@ -153,17 +153,19 @@ def close(visit: Visit) -> Any:
 
 
 def _recorded(visit: Visit, one: comparisons.Comparison) -> dict[str, Any]:
-    """The results of a closed comparison, which nothing changes any more; in the release record from the first look on, so
-    that a kill after closing loses nothing."""
-    rows = _predictions(_evaluation(visit, one.evaluation))
-    patients = {row["example_id"]: row["patient_ref"] for row in rows}
-    found = comparisons.results(visit.house.database, one.id, patients)
-    if found["judgements"]:
-        store = visit.house.store()
-        try:
-            blinded.record(store, one.evaluation, one.id, (one.first, one.second), found, visit.name)
-        finally:
-            store.close()
+    """The results of a closed comparison, which nothing changes any more: worked out and written into the release record at the
+    first look, so that a kill after closing loses nothing, and read from there ever after."""
+    store = visit.house.store()
+    try:
+        found = blinded.recorded(store, one.evaluation, one.id)
+        if found is None:
+            rows = _predictions(_evaluation(visit, one.evaluation))
+            patients = {row["example_id"]: row["patient_ref"] for row in rows}
+            found = comparisons.results(visit.house.database, one.id, patients)
+            if found["judgements"]:
+                blinded.record(store, one.evaluation, one.id, (one.first, one.second), found, visit.name)
+    finally:
+        store.close()
     return found
 
 

@@ -30,8 +30,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from preceptor.private_files import make_private_folder
-from preceptor.schema import Schema
 from preceptor.vault.database import connect, transaction
+from preceptor.vault.schema import Schema
 
 BUCKETS = 256
 ROLES = ("served", "canary", "shadow")

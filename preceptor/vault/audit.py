@@ -26,9 +26,9 @@ from pathlib import Path
 from typing import Any
 
 from preceptor.private_files import create_private
-from preceptor.schema import Schema
 from preceptor.vault.database import connect, transaction
 from preceptor.vault.errors import Problem
+from preceptor.vault.schema import Schema
 
 ACTIONS = (
     "read",

@@ -23,12 +23,12 @@ from typing import Any
 
 from preceptor.private_files import make_private_folder
 from preceptor.records import Document, Labels, PatientRecord
-from preceptor.schema import Schema
 from preceptor.vault import audit
 from preceptor.vault.audit import AuditLog
 from preceptor.vault.database import connect, transaction
 from preceptor.vault.errors import Problem, VaultError
 from preceptor.vault.keyring import Secrets
+from preceptor.vault.schema import Schema
 from preceptor.vault.sealing import key_id, seal, unseal, unwrap_key, wrap_key
 from preceptor.vault.transcripts import Transcripts
 

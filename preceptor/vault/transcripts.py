@@ -18,10 +18,10 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from preceptor.keys import derive
-from preceptor.schema import Schema
 from preceptor.vault.database import connect, transaction
 from preceptor.vault.errors import Problem, VaultError
 from preceptor.vault.keyring import Secrets
+from preceptor.vault.schema import Schema
 from preceptor.vault.sealing import seal, unseal, unwrap_key, wrap_key
 
 DATABASE = "transcripts.db"

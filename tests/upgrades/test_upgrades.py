@@ -21,11 +21,11 @@ from preceptor.release import store as release_store
 from preceptor.release import users
 from preceptor.release.store import open_store
 from preceptor.review import database
-from preceptor.schema import Schema
 from preceptor.serving import traffic
 from preceptor.settings import Workspace
 from preceptor.vault import audit, open_vault, transcripts
 from preceptor.vault import store as vault_store
+from preceptor.vault.schema import Schema
 from preceptor.vault.verification import verify
 
 BEFORE = Path(__file__).parent / "home-c195bba.tar.gz"

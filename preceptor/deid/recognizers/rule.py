@@ -56,7 +56,7 @@ class Rule:
     @property
     def pattern(self) -> regex.Pattern:
         """Compiled at its first use: to compile all takes a second, and a note needs few of them."""
-        return _compiled(self.source, self.flags)
+        return compiled(self.source, self.flags)
 
     def places(self, text: str) -> list[tuple[int, int]]:
         """Where the identifier stands, for each match that passes the check."""
@@ -77,7 +77,8 @@ def rule(
 
 
 @cache
-def _compiled(source: str, flags: int) -> regex.Pattern:
+def compiled(source: str, flags: int = 0) -> regex.Pattern:
+    """A pattern, compiled when somebody first asks for it."""
     return regex.compile(source, flags)
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import regex
 
 from preceptor.deid.recognizers.dates import MONTHS
+from preceptor.deid.recognizers.rule import compiled
 from preceptor.deid.surrogates import holidays, number_words
 
 _MONTH_NAMES = (
@@ -164,7 +165,7 @@ def _parts(text: str) -> list[_Date | _Weekday] | None:
     at, relative = 0, False
     while at < len(text):
         for form, make in _forms_at(text[at]):
-            m = _compiled(form).match(text, at)
+            m = compiled(form).match(text, at)
             made = make(m) if m else None
             if made is not None and m is not None:
                 found.append(made)
@@ -469,12 +470,6 @@ def _spoken(m: regex.Match) -> _Date | None:
 
 def _form(pattern: str) -> str:
     return f"(?i){_START}{pattern}{_END}"
-
-
-@cache
-def _compiled(form: str) -> regex.Pattern:
-    """A form when it is first tried: to compile all of them takes a third of a second."""
-    return regex.compile(form)
 
 
 _YEAR_AFTER = rf"(?:,?[ ]*|[-/.]|,?[ ]?(?:of|de|del)[ ])(?P<y>{_Y4}|['’]\d{{2}}|{number_words.YEAR})"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from preceptor.errors import UsageError
+from preceptor.vault.database import transaction
 
 Step = Callable[[sqlite3.Connection], None]
 
@@ -35,8 +36,7 @@ class Schema:
         """
         if self._found(db) == self.version:
             return
-        db.execute("BEGIN IMMEDIATE")  # of several processes that open the file, one changes it
-        try:
+        with transaction(db):  # of several processes that open the file, one changes it
             found = self._found(db)
             if _has_tables(db):
                 for step in self.steps[max(found, 1) - 1 :]:
@@ -44,10 +44,6 @@ class Schema:
             for statement in statements(self.tables):
                 db.execute(statement)
             db.execute(f"PRAGMA user_version = {self.version}")
-        except BaseException:
-            db.execute("ROLLBACK")
-            raise
-        db.execute("COMMIT")
 
     def _found(self, db: sqlite3.Connection) -> int:
         """The version of the file's tables; 0: none yet, or from before versions were counted, when they were those of 1."""
