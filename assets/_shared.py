@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 import dagster as dg
 
 from preceptor import disk
-from preceptor.errors import PreceptorError
+from preceptor.errors import PreceptorError, kind_and_place
 from preceptor.progress import Progress, reporter
 from preceptor.settings import default_home
 from resources import WorkspaceResource
@@ -76,11 +76,7 @@ def shown(error: BaseException, home: Path) -> str:
     """What may be said of an error that nobody foresaw in a stage: that the disk of the home is full, or its kind and place."""
     if disk.is_full(error, home):
         return str(disk.full(home))
-    frame = error.__traceback__
-    while frame and frame.tb_next:
-        frame = frame.tb_next
-    place = f"{frame.tb_frame.f_code.co_name}, line {frame.tb_lineno}" if frame else "unknown place"
-    return f"unexpected {type(error).__name__} in {place}"
+    return f"unexpected {kind_and_place(error)}"
 
 
 def teller(context: dg.AssetExecutionContext | None) -> Callable[[str], None]:

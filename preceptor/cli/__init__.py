@@ -65,19 +65,18 @@ class _LazyGroup(click.Group):
         ]
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command; a full disk, wherever it was met, is told with the folder that it is about."""
+        """Run the command. Of an error that it did not foresee only what may be said comes out, but for `--debug`."""
         try:
             return super().invoke(ctx)
         except (PreceptorError, click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:
-            from preceptor import disk
-            from preceptor.cli._common import workspace
-
-            home = workspace().home
-            if not disk.is_full(error, home):
+            if ctx.params.get("debug"):
                 raise
-            raise disk.full(home) from error
+            from preceptor.cli._common import workspace
+            from preceptor.cli.failures import said_of
+
+            raise PreceptorError(said_of(error, workspace().home)) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -125,11 +124,3 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
-    except Exception as error:
-        typed = arguments if arguments is not None else sys.argv
-        if "--debug" in typed:
-            raise
-        from preceptor.cli.failures import said_of
-
-        click.echo(f"Error: {said_of(error, typed)}", err=True)
-        sys.exit(1)

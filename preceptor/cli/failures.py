@@ -5,11 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
-import traceback
-from collections.abc import Sequence
 from pathlib import Path
 
-from preceptor.settings import default_home
+from preceptor import disk
+from preceptor.errors import kind_and_place
 
 _DENIED = "Is it of another user? Run this as the user whom the home belongs to, or name another --home."
 _REMEDIES = {
@@ -24,28 +23,25 @@ _OF_SQLITE = {
 }
 
 
-def said_of(error: Exception, arguments: Sequence[str]) -> str:
-    """One paragraph: that a file may not be written, and where if that is in the home; or that it is a defect, and where in the program."""
+def said_of(error: Exception, home: Path) -> str:
+    """One paragraph: that the disk is full; that a file may not be written, and where if that is in the home; or that it is a
+    defect, and where in the program."""
+    if disk.is_full(error, home):
+        return str(disk.full(home))
     number = error.errno if isinstance(error, OSError) else None
     if isinstance(error, sqlite3.Error):
         name = getattr(error, "sqlite_errorname", "")
         number = next((n for prefix, n in _OF_SQLITE.items() if name.startswith(prefix)), None)
     if number is not None and number in _REMEDIES:
-        return f"{_where(error, arguments)}: {os.strerror(number).lower()}. {_REMEDIES[number]} The same command goes on from there."
-    frame = traceback.extract_tb(error.__traceback__)[-1:]
-    place = f"{Path(frame[0].filename).name}:{frame[0].lineno}" if frame else "unknown place"
+        return f"{_where(error, home)}: {os.strerror(number).lower()}. {_REMEDIES[number]} The same command goes on from there."
     return (
-        f"unexpected {type(error).__name__} at {place}. This is a defect of Preceptor. "
+        f"unexpected {kind_and_place(error)}. This is a defect of Preceptor. "
         "Run again with --debug before the command for the traceback, which may show text of documents."
     )
 
 
-def _where(error: Exception, arguments: Sequence[str]) -> str:
+def _where(error: Exception, home: Path) -> str:
     """The file, if it lies in the home, where no name is made of a document; else only that it is not there."""
-    named = dict(zip(arguments, arguments[1:], strict=False)).get("--home") or os.environ.get(
-        "PRECEPTOR_HOME"
-    )
-    home = Path(named) if named else default_home()
     file = getattr(error, "filename", None)
     if file is None or isinstance(error, sqlite3.Error):
         return f"A file, most likely in the home {home}"

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from preceptor import disk
-from preceptor.errors import GateRefused, PreceptorError, UsageError
+from preceptor.errors import GateRefused, PreceptorError, UsageError, kind_and_place
 from preceptor.keys import derive
 from preceptor.review.database import prepare
 from preceptor.review.routes import ROUTES, Page
@@ -153,11 +153,7 @@ def _failed(page: Page, visit: Visit, error: Exception) -> Any:
         said = str(disk.full(home))
         print(f"review: {said} ({page.path})", file=sys.stderr)
         return visit.page("message", 507, title="Nothing was saved", text=said)
-    place = error.__traceback__
-    while place and place.tb_next:
-        place = place.tb_next
-    where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "?"
-    print(f"review: {type(error).__name__} at {where} ({page.path})", file=sys.stderr)
+    print(f"review: {kind_and_place(error)} ({page.path})", file=sys.stderr)
     return visit.page("message", 500, title="That failed", text="An unexpected error; the log says where.")
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import traceback
 from pathlib import Path
 
 from preceptor import disk
-from preceptor.errors import PreceptorError
+from preceptor.errors import PreceptorError, kind_and_place
 
 FAILURE = "failure.txt"  # in the folder of a job whose last run failed: the reason
 
@@ -32,13 +30,4 @@ def reason(error: BaseException, folder: Path) -> str:
             "out of memory (rule out-of-memory). Lower batch.max_length, choose an adapter method or qlora, or spread the model "
             "over more devices (zero_stage)."
         )
-    return _kind_and_place(error)
-
-
-def _kind_and_place(error: BaseException) -> str:
-    """Without its text: what the system says of an error of its own, and the line that it came from."""
-    said = type(error).__name__
-    if isinstance(error, OSError) and error.errno:
-        said += f" ({os.strerror(error.errno)})"
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{said}, at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else said
+    return kind_and_place(error)

@@ -189,7 +189,7 @@ def test_an_unforeseen_error_shows_its_place_and_not_its_text(call, monkeypatch)
 
     monkeypatch.setattr("preceptor.cli.data._versions", fails)
     said = call("data", "show", code=1)
-    assert "ValueError at test_commands.py" in said
+    assert "ValueError, at test_commands.py" in said
     assert "Quackenbush" not in said
 
 
