@@ -16,8 +16,9 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from benchmarks.faults.outcome import must, played
 from benchmarks.faults.small_disk import SmallDisk, small_disk
-from benchmarks.faults.small_homes import Wrong, end_all, ended, forked, must, named, surroundings, warm
+from benchmarks.faults.small_homes import end_all, ended, forked, named, surroundings, warm
 from preceptor.cli import main as program
 from preceptor.release.registry import get_alias, tracking_of
 from preceptor.release.store import open_store
@@ -106,14 +107,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="preceptor-decisions-") as name:
         scratch = Path(name)
         with small_disk(scratch / "disk", given.megabytes) as disk:
-            try:
-                Story(disk, make_home(disk.at), scratch, given.patience).play()
-            except Wrong as wrong:
-                print(f"It went otherwise: {wrong}", file=sys.stderr)
-                return 1
-            finally:
-                end_all()
-    return 0
+            story = Story(disk, make_home(disk.at), scratch, given.patience)
+            return played(story.play, end_all)
 
 
 if __name__ == "__main__":

@@ -15,10 +15,12 @@ import signal
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
+from benchmarks.faults.outcome import must, played
 from benchmarks.faults.small_disk import SmallDisk, small_disk
-from benchmarks.faults.small_homes import Home, Wrong, configured, end_all, made, must, named, phrases, warm
+from benchmarks.faults.small_homes import Home, configured, end_all, made, named, phrases, warm
 from preceptor.vault import open_vault
 
 # The line that says that a stage begins, or what it has begun to write when it is well inside.
@@ -91,6 +93,17 @@ def prepared(folder: Path, at: Path, notes: int, patience: float) -> tuple[Home,
     return home, undisturbed
 
 
+def _play(story: Story, stages: list[str]) -> None:
+    home, undisturbed = story.home, story.undisturbed
+    beside = undisturbed.start()
+    story.stages([stage for stage in MARKS if stage in stages])
+    code, said = undisturbed.ends(beside)
+    must(code == 0, f"undisturbed, it ended with {code}: {said[-1500:]}")
+    story.ends_the_same()
+    home.verify()
+    story.told("vault, record of releases and every version verify")
+
+
 def main() -> int:
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -107,20 +120,7 @@ def main() -> int:
         with small_disk(folder / "disk", given.megabytes) as disk:
             home, undisturbed = prepared(folder, disk.at, given.notes, given.patience)
             story = Story(disk, home, undisturbed, folder / "notes")
-            try:
-                beside = undisturbed.start()
-                story.stages([stage for stage in MARKS if stage in given.stages])
-                code, said = undisturbed.ends(beside)
-                must(code == 0, f"undisturbed, it ended with {code}: {said[-1500:]}")
-                story.ends_the_same()
-                home.verify()
-                story.told("vault, record of releases and every version verify")
-            except Wrong as wrong:
-                print(f"It went otherwise: {wrong}", file=sys.stderr)
-                return 1
-            finally:
-                end_all()
-    return 0
+            return played(partial(_play, story, given.stages), end_all)
 
 
 if __name__ == "__main__":

@@ -34,19 +34,10 @@ from benchmarks.faults.loop_home import (
     kill,
     review,
 )
+from benchmarks.faults.outcome import Wrong, must
 
 _PATIENCE = 1200.0  # seconds for anything that is waited for
 _ASKED = [{"role": "user", "content": "Summarise this visit.\n\nA cough for two weeks, lungs clear."}]
-
-
-class Wrong(AssertionError):
-    """The story did not go as it should."""
-
-
-def must(holds: object, said: str) -> None:
-    """Raise `Wrong` unless it holds."""
-    if not holds:
-        raise Wrong(said)
 
 
 class Story:

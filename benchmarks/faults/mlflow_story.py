@@ -20,9 +20,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.faults.outcome import Wrong, must, played
 from benchmarks.faults.processes import answers, free_port, spawn, stop_all, to_group
 from benchmarks.faults.services import wait_for
-from benchmarks.faults.small_homes import Home, Process, Wrong, configured, end_all, made, must, warm
+from benchmarks.faults.small_homes import Home, Process, configured, end_all, made, warm
 from preceptor.release.registry import Tracking, list_versions
 
 RULE = "rule mlflow-away"
@@ -168,6 +169,12 @@ class Story:
             time.sleep(0.01)
         raise Wrong(f"{stage} had ended before the server was killed: {home.ends(process)[1][-1500:]}")
 
+    def end(self) -> None:
+        """Nothing of it goes on running."""
+        end_all()
+        for server in self.servers:
+            server.stop()
+
 
 def main() -> int:
     options = argparse.ArgumentParser(
@@ -183,16 +190,7 @@ def main() -> int:
     warm()
     with tempfile.TemporaryDirectory(prefix="preceptor-mlflow-") as folder:
         story = Story(Path(folder), given.notes, given.patience, given.retries)
-        try:
-            story.play()
-        except (Wrong, TimeoutError) as error:
-            print(f"It went otherwise: {error}", file=sys.stderr)
-            return 1
-        finally:
-            end_all()
-            for server in story.servers:
-                server.stop()
-    return 0
+        return played(story.play, story.end)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from typing import Any
 
 import yaml
 
+from benchmarks.faults.outcome import Wrong, must
 from benchmarks.faults.processes import ROOT, free_port, spawn, stop_all, to_group
 from preceptor.settings import StorageSettings
 from preceptor.storage.errors import StorageError
@@ -49,10 +50,6 @@ SMALL: dict[str, Any] = {
     "synthesis": {"candidates": 2, "max_new_tokens": 8},
 }
 PROGRAM = (sys.executable, "-c", "from preceptor.cli import main; main()")
-
-
-class Wrong(AssertionError):
-    """The story did not go as it should."""
 
 
 class Server:
@@ -360,11 +357,6 @@ def wait(condition: Callable[[], bool], seconds: float, every: float = 0.2) -> N
     while not condition():
         must(time.monotonic() < end, f"nothing came of waiting for {seconds} s")
         time.sleep(every)
-
-
-def must(holds: object, otherwise: str) -> None:
-    if not holds:
-        raise Wrong(otherwise)
 
 
 def since(began: float) -> float:

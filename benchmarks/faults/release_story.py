@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.faults.outcome import must, played
 from benchmarks.faults.release_services import Person, Services, chromium
 from preceptor.release import registry
 from preceptor.release.chain import Event
@@ -32,10 +33,6 @@ DEEDS = [
     ("promoted", "1"), ("promoted", "2"), ("rolled_back", "1"), ("rolled_back", "2"), ("rolled_back", "1"),
     ("promoted", "first"), ("promoted", "other"),
 ]  # fmt: skip
-
-
-class Wrong(AssertionError):
-    """The story did not go as it should."""
 
 
 class Story:
@@ -96,9 +93,9 @@ class Story:
         started = {ref: self.of.program("release", "promote", ref) for ref in refs}
         ended = {ref: (process.communicate()[0], process.returncode) for ref, process in started.items()}
         codes = sorted(code for _, code in ended.values())
-        _must(codes == [0, 3], f"of two promotions at once, the exit codes are {codes}")
+        must(codes == [0, 3], f"of two promotions at once, the exit codes are {codes}")
         self.first, self.other = sorted(refs, key=lambda ref: ended[ref][1])
-        _must("rule overtaken" in ended[self.other][0], "the other is not told that it was overtaken")
+        must("rule overtaken" in ended[self.other][0], "the other is not told that it was overtaken")
         self._must_be_champion(int(self.first[-1]))
         self.told(f"of two promotions at once {self.first} won, {self.other} was told")
         self._becomes_champion(int(self.other[-1]))
@@ -126,22 +123,22 @@ class Story:
     def _rolls_back(self, more: dict[str, str], to: int) -> None:
         run = self.of.web.launch("rollback", _go_back(more))
         self.of.wait_for("the rollback", lambda: self.of.status(run) in ("SUCCESS", "FAILURE"))
-        _must(self.of.status(run) == "SUCCESS", f"the rollback to version {to} failed")
+        must(self.of.status(run) == "SUCCESS", f"the rollback to version {to} failed")
         self._must_be_champion(to)
 
     def _ends_the_same(self) -> None:
         names = {f"preceptor/{n}": str(n) for n in (1, 2)} | {self.first: "first", self.other: "other"}
         deeds = [(event.kind, names[event.subject]) for event in self._events("promoted", "rolled_back")]
-        _must(deeds == DEEDS, f"the record tells another story: {deeds}")
+        must(deeds == DEEDS, f"the record tells another story: {deeds}")
         intents = self._events("promoting", "rolling_back")
-        _must(len(intents) == len(deeds), f"{len(intents)} were begun, {len(deeds)} done")
+        must(len(intents) == len(deeds), f"{len(intents)} were begun, {len(deeds)} done")
         smoke = [e.payload["smoke"] for e in self._events("promoted")]
-        _must(all(s["asked"] and not s["differing"] for s in smoke), f"smoke prompts: {smoke}")
+        must(all(s["asked"] and not s["differing"] for s in smoke), f"smoke prompts: {smoke}")
         aliases = [self._alias(alias) for alias in ("champion", "previous", "candidate")]
-        _must(aliases == [int(self.other[-1]), int(self.first[-1]), None], f"the aliases stand at {aliases}")
+        must(aliases == [int(self.other[-1]), int(self.first[-1]), None], f"the aliases stand at {aliases}")
         self._program("the registry agrees", "release", "verify")
         elsewhere = [url for person in self.people for url in person.elsewhere]
-        _must(not elsewhere, f"the browser asked elsewhere: {elsewhere}")
+        must(not elsewhere, f"the browser asked elsewhere: {elsewhere}")
         self.told(f"the story ended as it should; the daemon was killed {self.killed} times", then="dead")
 
     def _becomes_champion(self, number: int) -> None:
@@ -154,7 +151,7 @@ class Story:
 
     def _must_be_champion(self, number: int | None) -> None:
         found = self._alias("champion")
-        _must(found == number, f"the champion is {found}, not {number}")
+        must(found == number, f"the champion is {found}, not {number}")
 
     def _alias(self, alias: str) -> int | None:
         return registry.get_alias(registry.tracking_of(self.home.workspace), "preceptor", alias)
@@ -170,12 +167,7 @@ class Story:
         process = self.of.program(*arguments)
         said = process.communicate()[0]
         told = f"`preceptor {' '.join(arguments)}` ended with {process.returncode}: {said.strip()[-600:]}"
-        _must(process.returncode == code and says in said, told)
-
-
-def _must(holds: object, otherwise: str) -> None:
-    if not holds:
-        raise Wrong(otherwise)
+        must(process.returncode == code and says in said, told)
 
 
 def _go_back(more: dict[str, str]) -> dict[str, Any]:
@@ -222,19 +214,16 @@ def told(folder: Path, given: argparse.Namespace) -> int:
     )
     home.config.write_text(json.dumps(values))
     services = Services(home, given.patience)
-    try:
+
+    def play() -> None:
         services.start()
         with chromium(given.chromium) as browser:
             people = [Person(browser, services, name) for name in APPROVERS]
             for person in people:
                 person.sign_in()
             Story(services, people, not given.no_kills).play()
-    except (Wrong, TimeoutError) as error:
-        print(f"It went otherwise: {error}", file=sys.stderr)
-        return 1
-    finally:
-        services.stop()
-    return 0
+
+    return played(play, services.stop)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from multiprocessing.context import ForkProcess as Process
 from pathlib import Path
 from typing import Any
 
+from benchmarks.faults.outcome import Wrong, must
 from benchmarks.faults.processes import ROOT
 from preceptor.release.store import open_store
 from preceptor.settings import Workspace
@@ -92,15 +93,6 @@ def named(what: str, code: int, said: str, home: Path) -> str:
     lines = [line.strip() for line in said.splitlines() if "rule disk-full" in line and str(home) in line]
     must(lines, f"{what}: it does not name the disk: {said[-1500:]}")
     return lines[-1]
-
-
-class Wrong(AssertionError):
-    """It went otherwise."""
-
-
-def must(holds: object, otherwise: str) -> None:
-    if not holds:
-        raise Wrong(otherwise)
 
 
 class Home:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
 
 import dagster as dg
@@ -16,17 +14,9 @@ from preceptor.locks import held
 from preceptor.monitoring.retraining_record import open_record
 from preceptor.release.store import open_store
 from resources import WorkspaceResource, alive
+from tests.holding import a_minute_ago, holders
 
 RUN = "7" * 36
-HOLD = """
-import sys, time
-from pathlib import Path
-from preceptor.settings import Workspace
-from resources.alive import alive
-with alive(Workspace(Path(sys.argv[1])), sys.argv[2]):
-    print("held", flush=True)
-    time.sleep(600)
-"""
 
 
 @pytest.fixture
@@ -42,30 +32,16 @@ def ask(instance, sensor):
 
 @pytest.fixture
 def process():
-    """Starts a process that holds a run's file; whatever is left is killed."""
-    started = []
-
-    def start(workspace, run_id=RUN):
-        found = subprocess.Popen(
-            [sys.executable, "-c", HOLD, str(workspace.home), run_id], stdout=subprocess.PIPE, text=True
-        )
-        started.append(found)
-        assert found.stdout.readline() == "held\n"
-        return found
-
-    yield start
-    for found in started:
-        found.kill()
-        found.wait()
-        found.stdout.close()
+    """Starts a process that holds a run's file."""
+    with holders() as start:
+        yield lambda workspace, run_id=RUN: start(workspace.home, run_id)
 
 
 def kill(process, workspace, run_id=RUN) -> None:
     """Kill it, some seconds ago."""
     process.kill()
     process.wait()
-    path = workspace.dagster_home / "alive" / f"{run_id}.lock"
-    os.utime(path, (time.time() - 60,) * 2)
+    a_minute_ago(workspace.dagster_home, run_id)
 
 
 def started(instance, job: str, **tags: str) -> dg.DagsterRun:

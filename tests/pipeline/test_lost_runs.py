@@ -1,8 +1,6 @@
 """A run whose process is gone is found, however it ended, and no other."""
 
 import os
-import subprocess
-import sys
 import time
 
 import dagster as dg
@@ -11,16 +9,7 @@ import pytest
 from pipelines.killed import LOST, close_killed
 from pipelines.sensors import lost_runs
 from resources import WorkspaceResource, alive
-
-HOLD = """
-import sys
-from pathlib import Path
-from preceptor.settings import Workspace
-from resources.alive import alive
-with alive(Workspace(Path(sys.argv[1])), sys.argv[2]):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
+from tests.holding import a_minute_ago, holders
 
 
 @dg.job
@@ -41,19 +30,9 @@ def workspace(tmp_path):
 
 @pytest.fixture
 def process(workspace):
-    """Starts the process of a run, which holds its file until its standard input is closed."""
-    begun = []
-
-    def start(run_id):
-        command = [sys.executable, "-c", HOLD, str(workspace.workspace().home), run_id]
-        found = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        begun.append(found)
-        assert found.stdout.readline() == "held\n"
-        return found
-
-    yield start
-    for found in begun:
-        found.communicate()
+    """Starts the process of a run."""
+    with holders() as start:
+        yield lambda run_id: start(workspace.workspace().home, run_id)
 
 
 def started(instance):
@@ -63,8 +42,7 @@ def started(instance):
 
 
 def a_while_ago(workspace, run_id):
-    path = workspace.workspace().dagster_home / "alive" / f"{run_id}.lock"
-    os.utime(path, (time.time() - 60,) * 2)
+    a_minute_ago(workspace.workspace().dagster_home, run_id)
 
 
 def status(instance, run_id):

@@ -9,8 +9,8 @@ import stat
 import pytest
 
 from preceptor.errors import UsageError
+from preceptor.release import blinded, users
 from preceptor.release import store as store_module
-from preceptor.release import users
 from preceptor.release.chain import SIGNED_KINDS, RecordBroken
 from preceptor.release.store import Store
 
@@ -186,3 +186,12 @@ def test_no_password_or_private_key_is_in_any_file(record):
 def test_a_review_that_nobody_signed_is_a_problem(store, kind):
     store.append(kind, "d-1", "ana", {})
     assert [problem.rule for problem in store.verify()] == ["signature"]
+
+
+def test_what_a_comparison_found_is_written_down_once(store):
+    for found in ({"judgements": 3}, {"judgements": 4}):
+        blinded.record(store, "e-1", "c-1", ("finetuned", "base"), found, "ana")
+    blinded.record(store, "e-1", "c-2", ("rag", "base"), {"judgements": 9}, "ana")
+    assert [each["comparison"] for each in blinded.of_evaluation(store, "e-1")] == ["c-1", "c-2"]
+    assert blinded.recorded(store, "e-1", "c-1") == {"judgements": 3}
+    assert blinded.recorded(store, "e-2", "c-1") is None and store.verify() == []
